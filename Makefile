@@ -1,0 +1,121 @@
+# `make` alone lists what can be made.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Runs what follows with FORGE_BIN, ANVIL_BIN and CAST_BIN set.
+TOOLS := scripts/tools.sh
+CARGO ?= cargo
+PYTHON ?= python3
+# The contracts by themselves and from nothing: what the compiler is given along with them may show in its output, and
+# what it had cached would hide its warnings.
+COMPILE := $(TOOLS) forge build contracts/src --force --out target/forge/src --cache-path target/forge/src-cache
+NODE_STAMP := node_modules/.package-lock.json
+VENV := target/venv
+VENV_STAMP := $(VENV)/.installed
+
+# The demonstration: make demo N=7 W=4 Q=4 ORDERS=500 KEEP=1
+N ?=
+W ?=
+Q ?=
+ORDERS ?=
+KEEP ?=
+DEMO_FLAGS := $(if $(N),--n $(N)) $(if $(W),--w $(W)) $(if $(Q),--q $(Q)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(KEEP),--keep)
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+# —— Setting up
+
+.PHONY: setup
+setup: $(NODE_STAMP) venv ## Installs the pinned tools into node_modules and target/venv
+	@$(TOOLS) --print
+
+$(NODE_STAMP): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not there: the contracts' compiler and libraries come with it (Node.js 20 or newer)" >&2; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Never fails: without Python only the vectors' third check is missing, and test-vectors says so.
+.PHONY: venv
+venv:
+	@if [[ ! $(VENV_STAMP) -nt contracts/vectors/requirements.txt ]]; then \
+	  if ! command -v $(PYTHON) >/dev/null; then echo "$(PYTHON) is not there: no $(VENV)"; \
+	  elif ! { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement contracts/vectors/requirements.txt; }; \
+	  then echo "$(VENV) could not be made"; \
+	  else touch $(VENV_STAMP); fi; \
+	fi
+
+# —— Testing
+
+.PHONY: test
+test: test-contracts test-vectors test-rust ## Runs all tests
+
+.PHONY: test-contracts
+test-contracts: $(NODE_STAMP) ## Runs the contracts' unit, fuzz and invariant tests
+	@if compgen -G 'contracts/test/*' >/dev/null; then $(TOOLS) forge test; else echo "contracts/test: no tests yet"; fi
+
+.PHONY: test-vectors
+test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.mjs) and eth-account (check*.py)
+	@for check in $(wildcard contracts/vectors/check*.mjs); do echo "$$check"; node "$$check"; done
+	@if [[ -e $(VENV_STAMP) ]]; then \
+	  for check in $(wildcard contracts/vectors/check*.py); do echo "$$check"; $(VENV)/bin/python "$$check"; done; \
+	else echo "NOT RUN: contracts/vectors/check*.py, which need $(PYTHON) with venv and pip"; fi
+
+.PHONY: test-rust
+test-rust: $(NODE_STAMP) programs ## Runs the Rust tests, end-to-end ones included
+	$(TOOLS) $(CARGO) test --locked --workspace
+
+.PHONY: lint
+lint: $(NODE_STAMP) ## Checks formatting, lints, the contracts' warnings and sizes, the committed artifacts
+	$(CARGO) fmt --all --check
+	$(TOOLS) forge fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	$(COMPILE) --deny warnings --sizes
+	scripts/artifacts.mjs --check
+
+.PHONY: fmt
+fmt: $(NODE_STAMP) ## Formats everything
+	$(CARGO) fmt --all
+	$(TOOLS) forge fmt
+
+# —— Trying and building
+
+.PHONY: demo
+demo: $(NODE_STAMP) programs ## Runs a chain, a ring and many orders (N= W= Q= ORDERS= KEEP=1)
+	@$(TOOLS) $(CARGO) run --locked --quiet -p ring-anvil --bin demo -- $(DEMO_FLAGS)
+
+.PHONY: programs
+programs:
+	@command -v $(CARGO) >/dev/null || { echo "$(CARGO) is not there: install Rust (rust-toolchain.toml says which)" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "cc is not there: SQLite, secp256k1 and ring are compiled from C" >&2; exit 1; }
+	$(CARGO) build --locked -p ring-relayer -p ring-keys -p ring-anvil
+
+.PHONY: artifacts
+artifacts: $(NODE_STAMP) ## Compiles the contracts into contracts/bindings/artifacts, which is committed
+	$(COMPILE)
+	scripts/artifacts.mjs
+
+.PHONY: gas
+gas: $(NODE_STAMP) ## Runs the contracts' gas tests
+	@if compgen -G 'contracts/test/gas/*' >/dev/null; then $(TOOLS) forge test --match-path 'contracts/test/gas/*' -vv; \
+	else echo "gas: arrives with a later issue" >&2; exit 1; fi
+
+.PHONY: prove
+prove: ## Proves the contracts' properties symbolically
+	@echo "prove: arrives with a later issue" >&2; exit 1
+
+.PHONY: bench
+bench: ## Measures the relayers' throughput
+	@echo "bench: arrives with a later issue" >&2; exit 1
+
+.PHONY: simulate
+simulate: ## Runs the deterministic simulator over many seeds
+	@echo "simulate: arrives with a later issue" >&2; exit 1
+
+.PHONY: clean
+clean: ## Removes all that was built (not node_modules)
+	rm -rf target

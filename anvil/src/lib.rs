@@ -1,0 +1,1 @@
+//! A development chain, a deployment on it, and the demonstration.

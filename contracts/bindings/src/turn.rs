@@ -1,0 +1,143 @@
+//! A turn of a ring: what a window signs.
+
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    sol,
+    sol_types::private::primitives::aliases::U40,
+};
+use serde::{Deserialize, Serialize, de::Error as _};
+
+use crate::{
+    call::{Call, CallError},
+    domain::Domain,
+};
+
+mod eip712 {
+    #![allow(missing_docs)]
+    super::sol! {
+        struct Turn {
+            uint32 ring;
+            uint32 epoch;
+            uint40 nonce;
+            uint40 validUntil;
+            bytes calls;
+        }
+    }
+}
+
+const MAX_U40: u64 = (1 << 40) - 1;
+
+/// Which turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TurnId {
+    /// Of which ring.
+    pub ring: u32,
+    /// In which epoch.
+    pub epoch: u32,
+    /// The number of the turn; below 2^40.
+    pub nonce: u64,
+    /// The last second (Unix time) at which it may execute; below 2^40.
+    pub valid_until: u64,
+}
+
+impl TurnId {
+    /// The latest `valid_until` there is.
+    pub const NO_EXPIRY: u64 = MAX_U40;
+
+    /// The word that `TurnIdLib.sol` reads.
+    pub fn pack(&self) -> U256 {
+        U256::from(self.ring) << 112
+            | U256::from(self.epoch) << 80
+            | U256::from(self.nonce & MAX_U40) << 40
+            | U256::from(self.valid_until & MAX_U40)
+    }
+}
+
+/// A turn whose calls are known to be well-formed. Without calls it is *void*: it only uses its nonce up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    id: TurnId,
+    calls: Vec<Call>,
+    packed: Bytes,
+}
+
+impl Turn {
+    /// A turn that makes these calls in this order.
+    ///
+    /// # Errors
+    /// `Gas`, `Amount`, `Data` of [`CallError`].
+    pub fn new(id: TurnId, calls: Vec<Call>) -> Result<Self, CallError> {
+        let packed = Call::pack(&calls)?;
+        Ok(Self { id, calls, packed })
+    }
+
+    /// A turn from its packed calls.
+    ///
+    /// # Errors
+    /// `Malformed` of [`CallError`].
+    pub fn from_packed(id: TurnId, packed: Bytes) -> Result<Self, CallError> {
+        let calls = Call::unpack(&packed)?;
+        Ok(Self { id, calls, packed })
+    }
+
+    /// The void turn of a nonce. It never expires, so there is just one.
+    pub fn void(ring: u32, epoch: u32, nonce: u64) -> Self {
+        let id = TurnId { ring, epoch, nonce, valid_until: TurnId::NO_EXPIRY };
+        Self { id, calls: Vec::new(), packed: Bytes::new() }
+    }
+
+    /// Which turn.
+    pub fn id(&self) -> TurnId {
+        self.id
+    }
+
+    /// Its calls.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Its calls as they are signed and sent.
+    pub fn packed_calls(&self) -> &Bytes {
+        &self.packed
+    }
+
+    /// Whether it makes no call.
+    pub fn is_void(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// What the window signs (EIP-712).
+    pub fn digest(&self, domain: &Domain) -> B256 {
+        domain.digest(&eip712::Turn {
+            ring: self.id.ring,
+            epoch: self.id.epoch,
+            nonce: U40::wrapping_from(self.id.nonce),
+            validUntil: U40::wrapping_from(self.id.valid_until),
+            calls: self.packed.clone(),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    id: TurnId,
+    calls: Bytes,
+}
+
+impl Serialize for Turn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Wire { id: self.id, calls: self.packed.clone() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Turn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Wire { id, calls } = Wire::deserialize(deserializer)?;
+        if id.nonce > MAX_U40 || id.valid_until > MAX_U40 {
+            return Err(D::Error::custom("nonce and validUntil of a turn have to be below 2^40"));
+        }
+        Self::from_packed(id, calls).map_err(D::Error::custom)
+    }
+}

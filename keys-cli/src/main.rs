@@ -1,0 +1,3 @@
+//! `ring-keys`: the command of the master and the operators.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `ring-relayer`: runs one seat of a ring.
+
+fn main() {}
