@@ -3,11 +3,19 @@
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol,
-    sol_types::{SolCall, private::primitives::aliases::{U24, U96, U104}},
+    sol_types::{
+        SolCall,
+        private::primitives::aliases::{U24, U96, U104},
+    },
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{abi::{IRingMultisig, RingMultisig}, charter::Charter, decimal, domain::Domain};
+use crate::{
+    abi::{IRingMultisig, RingMultisig},
+    charter::Charter,
+    decimal,
+    domain::Domain,
+};
 
 mod eip712 {
     #![allow(missing_docs)]
@@ -127,9 +135,10 @@ impl Action {
             | Self::Revoke { ring, .. }
             | Self::Replace { ring, .. }
             | Self::SetLimit { ring, .. } => Some(*ring),
-            Self::SetGuardian { .. } | Self::TransferMaster { .. } | Self::AcceptMaster | Self::MasterExecute { .. } => {
-                None
-            }
+            Self::SetGuardian { .. }
+            | Self::TransferMaster { .. }
+            | Self::AcceptMaster
+            | Self::MasterExecute { .. } => None,
         }
     }
 
@@ -157,9 +166,7 @@ impl Action {
             }
             Self::Resume { ring } => domain.digest(&eip712::Resume { ring, nonce, deadline }),
             Self::Revoke { ring, key } => domain.digest(&eip712::Revoke { ring, key, nonce, deadline }),
-            Self::Replace { ring, seat, key } => {
-                domain.digest(&eip712::Replace { ring, seat, key, nonce, deadline })
-            }
+            Self::Replace { ring, seat, key } => domain.digest(&eip712::Replace { ring, seat, key, nonce, deadline }),
             Self::SetLimit { ring, asset, cap, period } => {
                 let (cap, period) = (U104::wrapping_from(cap), U24::wrapping_from(period));
                 domain.digest(&eip712::SetLimit { ring, asset, cap, period, nonce, deadline })

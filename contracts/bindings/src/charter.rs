@@ -155,7 +155,8 @@ impl Charter {
 /// The seat at a position counted from the first seat of the window of `nonce`.
 pub(crate) fn seat_at(nonce: u64, position: usize, seats: usize) -> usize {
     // N is at most 32, so the remainder fits any usize.
-    (nonce % seats as u64) as usize + position - if (nonce % seats as u64) as usize + position >= seats { seats } else { 0 }
+    (nonce % seats as u64) as usize + position
+        - if (nonce % seats as u64) as usize + position >= seats { seats } else { 0 }
 }
 
 impl From<&Charter> for IRingMultisig::Charter {

@@ -15,9 +15,11 @@ mod signature;
 mod turn;
 mod witness;
 
+pub use alloy::primitives::{Address, B256, Bytes, U256};
+
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
 pub use action::{Action, Halt};
-pub use call::{Call, CallError, Effect, ERC20_TRANSFER_SELECTOR};
+pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect};
 pub use charter::{Charter, CharterError, MAX_SEATS, MIN_PERIOD_SECONDS};
 pub use code::{CodeError, creation_code, verify_runtime_code};
 pub use domain::{Domain, NAME, VERSION};

@@ -20,7 +20,9 @@ pub enum SignatureError {
     #[error("the signature recovers to no key: it is damaged")]
     Unrecoverable,
     /// Another key made it, or it is of another digest.
-    #[error("the signature is not by {expected}: it recovers to {actual}, which is another key, or it signs something else")]
+    #[error(
+        "the signature is not by {expected}: it recovers to {actual}, which is another key, or it signs something else"
+    )]
     WrongSigner {
         /// Who should have signed.
         expected: Address,

@@ -1,0 +1,88 @@
+//! What a seat does about an event.
+
+use ring_contracts::{B256, Bytes, RequestId, Turn};
+
+use crate::{message::Message, record::Record, requests::Submission};
+
+/// The outcome of one step. The driver makes all records durable, in one transaction, before it performs any action. If
+/// it cannot, it stops: a state that is ahead of its disk must not act.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// What has to be remembered, in order.
+    pub records: Vec<Record>,
+    /// What is to be done then. Doing any of it twice does no harm.
+    pub actions: Vec<Action>,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Sign the turn reserved under this nonce and digest, and report [`Event::Signed`](crate::Event::Signed).
+    Sign {
+        /// The nonce, in the epoch of this seat.
+        nonce: u64,
+        /// The digest reserved.
+        digest: B256,
+    },
+    /// Tell a peer.
+    Send {
+        /// The peer's seat.
+        to: usize,
+        /// What.
+        message: Message,
+    },
+    /// Send the turn to the chain and keep at it, until the nonce is used or another submission takes its place.
+    Submit {
+        /// The turn.
+        turn: Turn,
+        /// Its digest, reserved by this seat.
+        digest: B256,
+        /// Who stands behind it, this seat as the sender.
+        witness: Bytes,
+    },
+    /// Halt the ring on chain with this seat's key, and keep at it, until the chain says so or the epoch is over.
+    HaltOnChain {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// Send a peer every content remembered for this nonce of this epoch, with the requests in it.
+    Explain {
+        /// The peer's seat.
+        to: usize,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// A peer proposed what this seat does not agree to: report it.
+    Objected {
+        /// The peer's seat.
+        from: usize,
+        /// The nonce.
+        nonce: u64,
+        /// The digest.
+        digest: B256,
+        /// Why not.
+        reason: String,
+    },
+    /// Answer the client that submitted.
+    Answer {
+        /// Which request.
+        request: RequestId,
+        /// What became of it.
+        submission: Submission,
+    },
+    /// The request is on the disks of enough seats.
+    Accepted {
+        /// Which request.
+        request: RequestId,
+    },
+    /// Something about a request changed: whoever follows it may want to look.
+    Changed {
+        /// Which request.
+        request: RequestId,
+    },
+    /// Tell people, loudly.
+    Alarm {
+        /// What happened.
+        reason: String,
+    },
+}

@@ -1,0 +1,116 @@
+//! Why a seat stops.
+
+use std::fmt;
+
+use ring_contracts::B256;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    effect::Action,
+    message::Message,
+    state::{Resend, State, Step},
+};
+
+/// Why a seat stopped. Only a person lets it go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Halt {
+    /// A turn was executed that this seat did not agree to.
+    UnknownTurn {
+        /// The nonce.
+        nonce: u64,
+        /// The digest that was executed.
+        digest: B256,
+        /// The transaction.
+        transaction: B256,
+        /// Whether it cannot have been made without this seat's own key.
+        own_key_used: bool,
+    },
+    /// A seat signed two contents for one nonce.
+    Equivocation {
+        /// Which seat.
+        seat: usize,
+        /// The nonce.
+        nonce: u64,
+        /// One digest.
+        first: B256,
+        /// The other.
+        second: B256,
+    },
+    /// The keys or terms on chain are not the announced ones, or the ring is in another epoch.
+    RingChanged {
+        /// The epoch that this seat takes part in.
+        expected_epoch: u32,
+        /// The epoch on chain.
+        epoch: u32,
+        /// The charter's commitment on chain.
+        charter: B256,
+    },
+    /// The chain took back what was final.
+    FinalityBroken {
+        /// The first nonce that is not final, as it was known here.
+        expected_nonce: u64,
+        /// As the chain says now.
+        nonce: u64,
+    },
+    /// Somebody entitled halted the ring on chain.
+    HaltedOnChain,
+    /// A person ordered it.
+    Ordered {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Halt {
+    /// Whether this seat has to halt the ring on chain. Not if it is halted there already, nor after a change that only the
+    /// master or guardian can have made.
+    pub(crate) fn goes_on_chain(&self) -> bool {
+        !matches!(self, Self::HaltedOnChain | Self::RingChanged { .. })
+    }
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTurn { nonce, digest, transaction, own_key_used } => {
+                write!(
+                    f,
+                    "turn {nonce} was executed with content {digest} (transaction {transaction}), which this seat did not \
+                     agree to"
+                )?;
+                match own_key_used {
+                    true => f.write_str(", and which needs this seat's own key: THE KEY IS STOLEN"),
+                    false => f.write_str(", and which no peer could explain: keys of its window are stolen"),
+                }
+            }
+            Self::Equivocation { seat, nonce, first, second } => {
+                write!(f, "seat {seat} signed two contents for turn {nonce}, {first} and {second}: its key is stolen")
+            }
+            Self::RingChanged { expected_epoch, epoch, charter } => write!(
+                f,
+                "the ring is in epoch {epoch} with charter {charter} on chain, which was not announced to this seat (it \
+                 takes part in epoch {expected_epoch}): check with the master"
+            ),
+            Self::FinalityBroken { expected_nonce, nonce } => {
+                write!(f, "the chain took back final turns: {expected_nonce} were final, now it says {nonce}")
+            }
+            Self::HaltedOnChain => f.write_str("the ring was halted on chain"),
+            Self::Ordered { reason } => write!(f, "ordered: {reason}"),
+        }
+    }
+}
+
+impl State {
+    /// While halted: has the ring halted on chain, and tells the peers, again and again until the chain says so.
+    pub(crate) fn press_halt(&mut self, step: &mut Step) {
+        let (Some(halt), Some(epoch)) = (self.halt.clone(), self.epoch()) else { return };
+        let over = self.chain.as_ref().is_some_and(|view| view.halted || view.epoch != epoch);
+        if over || !halt.goes_on_chain() || !self.due(Resend::Halt, self.settings.resend_ticks) {
+            return;
+        }
+        step.actions.push(Action::HaltOnChain { epoch });
+        let message = Message::Halted { epoch, reason: halt.to_string() };
+        step.actions.extend(self.peers().map(|to| Action::Send { to, message: message.clone() }));
+    }
+}

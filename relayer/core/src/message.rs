@@ -1,0 +1,46 @@
+//! What seats tell one another.
+
+use ring_contracts::{CompactSignature, SignedRequest, Turn};
+use serde::{Deserialize, Serialize};
+
+/// A message between seats. Each can be lost, doubled or late without harm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Message {
+    /// Requests that a client posted. Answered only once they are on disk.
+    Requests {
+        /// The requests.
+        requests: Vec<SignedRequest>,
+    },
+    /// A turn, all that is needed to judge it, and who signed it so far: proposal, vote and answer at once.
+    Turn {
+        /// The turn.
+        turn: Turn,
+        /// The requests of its calls, in the same order.
+        requests: Vec<SignedRequest>,
+        /// Votes for it.
+        votes: Vec<Vote>,
+    },
+    /// Asks for the contents of a nonce whose executed turn the sender does not know. Answered by `Turn`s.
+    Explain {
+        /// Which nonce.
+        nonce: u64,
+    },
+    /// The sender has halted. Whoever hears it looks at the chain for itself.
+    Halted {
+        /// In which epoch.
+        epoch: u32,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A seat's signature of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vote {
+    /// Whose.
+    pub seat: usize,
+    /// The signature of the turn's digest.
+    pub signature: CompactSignature,
+}

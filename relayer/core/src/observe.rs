@@ -1,0 +1,220 @@
+//! Following the chain: each executed turn must be one that this seat agrees with, and what is final settles requests.
+
+use ring_contracts::{B256, RequestId, Turn};
+
+use crate::{
+    effect::Action,
+    event::{ChainView, ObservedTurn},
+    halt::Halt,
+    message::Message,
+    record::{Outcome, Record},
+    state::{Joined, Resend, State, Step},
+};
+
+/// What this seat makes of an executed turn.
+enum Verdict {
+    /// It agreed to it, or it was before its time.
+    Explained,
+    /// It does not know it; a peer might.
+    Unknown,
+    /// It cannot have been made without this seat's key, and this seat did not make it.
+    OwnKeyStolen,
+}
+
+impl State {
+    /// The chain moved.
+    pub(crate) fn observed(&mut self, step: &mut Step, view: ChainView) {
+        let Some(joined) = self.joined else { return };
+        if view.final_nonce < self.first_open {
+            self.halt_now(step, Halt::FinalityBroken { expected_nonce: self.first_open, nonce: view.final_nonce });
+            return;
+        }
+        self.note_head(step, view);
+        self.check_ring(step, joined);
+        self.review_executed(step);
+        self.settle_final(step);
+        self.settle_expired(step);
+        self.propose(step);
+        self.advance(step);
+        self.press_halt(step);
+    }
+
+    fn note_head(&mut self, step: &mut Step, view: ChainView) {
+        let before = self.chain.as_ref().map(|view| view.nonce);
+        if before != Some(view.nonce) {
+            self.head_since = (view.nonce, self.now);
+            // After a reorg the same turns have to be sent again.
+            for (_, slot) in self.slots.range_mut(view.nonce..) {
+                slot.submitted = None;
+                slot.complete_since = None;
+            }
+            self.last_sent.retain(|what, _| !matches!(what, Resend::Turn { nonce } if *nonce < view.nonce));
+        }
+        let known = self.chain.take().map(|view| view.turns).unwrap_or_default();
+        let new = view.turns.iter().filter(|turn| !known.contains(turn));
+        step.actions.extend(new.flat_map(|turn| &turn.requests).map(|id| Action::Changed { request: *id }));
+        self.chain = Some(view);
+    }
+
+    /// The ring must be the one that was announced, and run.
+    fn check_ring(&mut self, step: &mut Step, joined: Joined) {
+        let Some(view) = &self.chain else { return };
+        let (epoch, charter, halted) = (view.epoch, view.charter, view.halted);
+        let changed = epoch > joined.epoch || (epoch == joined.epoch && charter != self.settings.charter.commitment());
+        // An earlier epoch is a reorg or an RPC that lags: this seat signs nothing until it is over.
+        if changed {
+            self.halt_now(step, Halt::RingChanged { expected_epoch: joined.epoch, epoch, charter });
+        } else if halted && epoch == joined.epoch {
+            self.halt_now(step, Halt::HaltedOnChain);
+        }
+    }
+
+    /// Looks at every executed turn that is not final. Whatever is not explained stops this seat from signing; after some
+    /// time, or at once where its own key was used, it halts.
+    pub(crate) fn review_executed(&mut self, step: &mut Step) {
+        let Some(view) = &self.chain else { return };
+        if self.halt.is_some() {
+            return;
+        }
+        let turns: Vec<ObservedTurn> =
+            view.turns.iter().filter(|turn| turn.nonce >= self.first_open).cloned().collect();
+        self.unexplained.retain(|nonce, _| turns.iter().any(|turn| turn.nonce == *nonce));
+        for turn in turns {
+            let ObservedTurn { nonce, digest, transaction, .. } = turn;
+            let own_key_used = match self.verdict(&turn) {
+                Verdict::Explained => {
+                    self.unexplained.remove(&nonce);
+                    continue;
+                }
+                Verdict::Unknown => {
+                    let since = *self.unexplained.entry(nonce).or_insert(self.now);
+                    if self.now < since + self.settings.grace_ticks {
+                        if self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
+                            let ask = |to| Action::Send { to, message: Message::Explain { nonce } };
+                            step.actions.extend(self.peers().map(ask));
+                        }
+                        continue;
+                    }
+                    false
+                }
+                Verdict::OwnKeyStolen => true,
+            };
+            self.halt_now(step, Halt::UnknownTurn { nonce, digest, transaction, own_key_used });
+            return;
+        }
+    }
+
+    fn verdict(&self, turn: &ObservedTurn) -> Verdict {
+        let Some(joined) = self.joined else { return Verdict::Unknown };
+        if turn.nonce < joined.nonce {
+            return Verdict::Explained;
+        }
+        let charter = &self.settings.charter;
+        let void = Turn::void(self.settings.ring, joined.epoch, turn.nonce).digest(&self.settings.domain);
+        let is_void = turn.digest == void;
+        let slot = self.slots.get(&turn.nonce);
+        let signed = slot.is_some_and(|slot| match is_void {
+            true => slot.void_reserved,
+            false => slot.reserved == Some(turn.digest),
+        });
+        let needed = charter.quorum == charter.window && charter.position_in_window(turn.nonce, self.seat).is_some();
+        if needed && !signed {
+            return Verdict::OwnKeyStolen;
+        }
+        // A void pays nobody, but until it is final it can be reorganised away and what it voided be executed instead: a
+        // seat that does not know what that was does not know which requests are still bound.
+        let final_nonce = self.chain.as_ref().map_or(0, |view| view.final_nonce);
+        let explained = match is_void {
+            true => {
+                turn.nonce < final_nonce
+                    || slot.is_some_and(|slot| !slot.contents.is_empty() || !slot.refused.is_empty())
+            }
+            false => slot.is_some_and(|slot| slot.contents.contains_key(&turn.digest)),
+        };
+        if explained { Verdict::Explained } else { Verdict::Unknown }
+    }
+
+    /// Settles the requests of the turns that are final and explained, in order.
+    fn settle_final(&mut self, step: &mut Step) {
+        let Some(view) = self.chain.clone() else { return };
+        for turn in view.turns.iter().filter(|turn| turn.nonce < view.final_nonce) {
+            if turn.nonce != self.first_open || !matches!(self.verdict(turn), Verdict::Explained) {
+                continue;
+            }
+            let settled: Vec<_> = turn.requests.iter().map(|id| (*id, self.outcome(*id, turn))).collect();
+            let changed = settled.iter().map(|(request, _)| Action::Changed { request: *request });
+            step.actions.extend(changed);
+            let ObservedTurn { nonce, digest, block, .. } = *turn;
+            self.record(step, Record::Final { nonce, digest, block, settled });
+        }
+        let over = |bound: Option<(u32, u64)>| bound.is_some_and(|(epoch, _)| epoch < view.final_epoch);
+        if self.first_open == view.final_nonce && self.open.values().any(|tracked| over(tracked.bound)) {
+            self.record(step, Record::EpochOver { epoch: view.final_epoch });
+        }
+    }
+
+    /// What an executed turn means for a request in it. The id alone proves nothing: before this seat took part, or while
+    /// keys were stolen, a turn may have carried it with any content.
+    fn outcome(&self, id: RequestId, turn: &ObservedTurn) -> Outcome {
+        let ObservedTurn { nonce, digest, transaction, .. } = *turn;
+        let agreed = self.slots.get(&nonce).is_some_and(|slot| slot.contents.contains_key(&digest))
+            || self.former.get(&nonce).is_some_and(|digests| digests.contains(&digest));
+        if self.open.contains_key(&id) && !agreed {
+            Outcome::Disputed { nonce, transaction }
+        } else if turn.failed.contains(&id) {
+            Outcome::Failed { nonce, transaction }
+        } else {
+            Outcome::Executed { nonce, transaction }
+        }
+    }
+
+    /// Requests that nobody can execute any more. Judged by final time: a turn with the request in it would be final too.
+    fn settle_expired(&mut self, step: &mut Step) {
+        let Some(view) = &self.chain else { return };
+        if !self.unexplained.is_empty() || self.first_open != view.final_nonce {
+            return;
+        }
+        let now = view.finalized.time;
+        let expired: Vec<RequestId> = self
+            .open
+            .iter()
+            .filter(|(_, tracked)| tracked.bound.is_none() && tracked.signed.request.expiry < now)
+            .map(|(id, _)| *id)
+            .collect();
+        for request in expired {
+            self.record(step, Record::Settled { request, outcome: Outcome::Expired });
+            step.actions.push(Action::Changed { request });
+        }
+    }
+
+    /// Some time passed: whatever got no answer is sent again, whoever is next in line takes over.
+    pub(crate) fn tick(&mut self, step: &mut Step) {
+        self.now += 1;
+        self.review_executed(step);
+        self.spread_requests(step);
+        if let Some((_, view)) = self.may_sign() {
+            self.sign_again(step, view.nonce);
+            let resend = self.settings.resend_ticks;
+            let waits = self.slots.get(&view.nonce).is_some_and(|slot| !slot.votes.is_empty());
+            if waits && self.due(Resend::Turn { nonce: view.nonce }, resend) {
+                self.share_turns(step, view.nonce);
+            }
+        }
+        self.propose(step);
+        self.advance(step);
+        self.press_halt(step);
+    }
+
+    /// After a restart, or when the signer failed: what is reserved and not signed is signed.
+    fn sign_again(&mut self, step: &mut Step, nonce: u64) {
+        let Some((slot, void)) = self.slots.get(&nonce).zip(self.void(nonce)) else { return };
+        let void = slot.void_reserved.then(|| void.digest(&self.settings.domain));
+        let unsigned = |digest: &B256| slot.votes.get(digest).is_none_or(|votes| !votes.contains_key(&self.seat));
+        let pending: Vec<B256> = slot.reserved.into_iter().chain(void).filter(unsigned).collect();
+        for digest in pending {
+            if self.due(Resend::Signing { digest }, self.settings.resend_ticks) {
+                step.actions.push(Action::Sign { nonce, digest });
+            }
+        }
+    }
+}

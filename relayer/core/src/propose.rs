@@ -1,0 +1,126 @@
+//! The lead's work: making a turn of the requests that wait.
+
+use std::collections::BTreeMap;
+
+use ring_contracts::{Address, B256, Call, SignedRequest, Turn, TurnId, U256};
+
+use crate::{
+    effect::Action,
+    event::ChainView,
+    message::Message,
+    record::Record,
+    state::{Resend, State, Step},
+};
+
+/// How many requests go into one message.
+const REQUESTS_PER_MESSAGE: usize = 50;
+
+impl State {
+    /// Proposes a turn for the nonce at the head, if this seat is to lead it and anything waits.
+    pub(crate) fn propose(&mut self, step: &mut Step) {
+        let Some((epoch, view)) = self.may_sign() else { return };
+        let nonce = view.nonce;
+        if !self.leads(nonce)
+            || self.slots.get(&nonce).is_some_and(|slot| slot.reserved.is_some() || slot.void_reserved)
+        {
+            return;
+        }
+        let Some(turn) = self.next_turn(epoch, &view) else { return };
+        let digest = turn.digest(&self.settings.domain);
+        self.record(step, Record::Content(turn));
+        self.reserve(step, nonce, digest, false);
+    }
+
+    /// The epoch and the view of the chain, if this seat may sign anything at all now: it takes part in the epoch of the
+    /// head, is not halted, and knows every turn that was executed.
+    pub(crate) fn may_sign(&self) -> Option<(u32, ChainView)> {
+        let view = self.chain.as_ref()?;
+        let epoch = self.epoch()?;
+        let may = self.halt.is_none() && self.unexplained.is_empty() && !view.halted && view.epoch == epoch;
+        may.then(|| (epoch, view.clone()))
+    }
+
+    /// Whether this seat may propose for the nonce at the head: the first of the window at once. Where not every seat of
+    /// the window is needed, the next ones in turn when nothing is to be seen of a content yet.
+    fn leads(&self, nonce: u64) -> bool {
+        let charter = &self.settings.charter;
+        let Some(position) = charter.position_in_window(nonce, self.seat) else { return false };
+        if position == 0 {
+            return true;
+        }
+        let known = self.slots.get(&nonce).is_some_and(|slot| !slot.contents.is_empty() || !slot.refused.is_empty());
+        let waited = self.now.saturating_sub(self.head_since.1);
+        charter.quorum < charter.window && !known && waited >= position as u64 * self.settings.patience_ticks
+    }
+
+    /// The turn that carries the first requests that fit: unbound, in time, within what may be spent.
+    fn next_turn(&self, epoch: u32, view: &ChainView) -> Option<Turn> {
+        let mut calls = Vec::new();
+        let mut spending = Spending::default();
+        let mut gas = 0u64;
+        let mut valid_until = view.head.time.saturating_add(self.settings.validity).min(TurnId::NO_EXPIRY);
+        for tracked in self.arrival.iter().filter_map(|id| self.open.get(id)) {
+            let request = &tracked.signed.request;
+            if calls.len() == self.settings.max_calls {
+                break;
+            }
+            if tracked.bound.is_some() || request.expiry <= view.head.time {
+                continue;
+            }
+            let call = request.to_call(&self.settings.charter);
+            let gas_with = gas + u64::from(call.gas);
+            let fits = gas_with <= self.settings.max_gas && spending.add(&call, self.settings.charter.asset, view);
+            if fits {
+                gas = gas_with;
+                valid_until = valid_until.min(request.expiry);
+                calls.push(call);
+            }
+        }
+        if calls.is_empty() {
+            return None;
+        }
+        Turn::new(TurnId { ring: self.settings.ring, epoch, nonce: view.nonce, valid_until }, calls).ok()
+    }
+
+    /// Writes down that this seat's key signs this and nothing else for the nonce, and has it signed.
+    pub(crate) fn reserve(&mut self, step: &mut Step, nonce: u64, digest: B256, void: bool) {
+        self.record(step, Record::Reserved { nonce, digest, void });
+        self.last_sent.insert(Resend::Signing { digest }, self.now);
+        step.actions.push(Action::Sign { nonce, digest });
+    }
+
+    /// Sends each peer the requests it is not known to have.
+    pub(crate) fn spread_requests(&mut self, step: &mut Step) {
+        for to in self.peers() {
+            let missing = |state: &Self| -> Vec<SignedRequest> {
+                let open = state.arrival.iter().filter_map(|id| state.open.get(id));
+                let missing = open.filter(|tracked| !tracked.holders.contains(&to));
+                missing.take(REQUESTS_PER_MESSAGE).map(|tracked| tracked.signed.clone()).collect()
+            };
+            let requests = missing(self);
+            if !requests.is_empty() && self.due(Resend::Requests { to }, self.settings.resend_ticks) {
+                step.actions.push(Action::Send { to, message: Message::Requests { requests } });
+            }
+        }
+    }
+}
+
+/// What a batch spends, asset by asset.
+#[derive(Default)]
+pub(crate) struct Spending(BTreeMap<Address, U256>);
+
+impl Spending {
+    /// Adds a call, if what may be spent at this head allows it beside the others.
+    pub(crate) fn add(&mut self, call: &Call, main_asset: Address, view: &ChainView) -> bool {
+        let Some((asset, amount)) = call.spends(main_asset) else { return false };
+        let Some(allowance) = view.allowances.get(&asset) else { return false };
+        let spent = self.0.entry(asset).or_default();
+        match spent.checked_add(amount) {
+            Some(total) if total <= allowance.left => {
+                *spent = total;
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a seat remembers.
+
+use ring_contracts::{B256, CompactSignature, RequestId, SignedRequest, Turn};
+use serde::{Deserialize, Serialize};
+
+use crate::halt::Halt;
+
+/// One durable fact. Applied to the state in the order of their writing, the records are the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", content = "body", rename_all = "camelCase")]
+pub enum Record {
+    /// A person let this seat take part, from this nonce of this epoch on. Ends a halt.
+    Joined {
+        /// The epoch.
+        epoch: u32,
+        /// The ring's nonce then. Turns before it are history and not judged.
+        nonce: u64,
+    },
+    /// A request is known here.
+    Request(SignedRequest),
+    /// A turn's content is known here and in order: its requests are genuine, and bound to it from now on.
+    Content(Turn),
+    /// This seat's one content of a nonce in its epoch, or its void: written before it is signed.
+    Reserved {
+        /// The nonce.
+        nonce: u64,
+        /// The digest of the content or void.
+        digest: B256,
+        /// Whether it is the void.
+        void: bool,
+    },
+    /// A seat, perhaps this one, signed a turn of this seat's epoch.
+    Voted {
+        /// The nonce.
+        nonce: u64,
+        /// The digest of the content or void.
+        digest: B256,
+        /// Which seat.
+        seat: usize,
+        /// Its signature.
+        signature: CompactSignature,
+    },
+    /// A turn is final. Its requests are settled, the others that were bound to its nonce are free.
+    Final {
+        /// The nonce.
+        nonce: u64,
+        /// The digest that was executed.
+        digest: B256,
+        /// The number of its block: where to go on reading.
+        block: u64,
+        /// What became of each of its requests.
+        settled: Vec<(RequestId, Outcome)>,
+    },
+    /// A request is settled without a turn.
+    Settled {
+        /// Which request.
+        request: RequestId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// An epoch before this one is finally over: what was bound in it is free.
+    EpochOver {
+        /// The epoch that is final now.
+        epoch: u32,
+    },
+    /// This seat stopped.
+    Halted(Halt),
+}
+
+/// The end of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Outcome {
+    /// Its call was made and succeeded.
+    Executed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+    /// Its call was made and failed.
+    Failed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+    /// Its time passed before a turn took it.
+    Expired,
+    /// A turn that this seat did not agree to carries its id. It is never made automatically: a person has to look.
+    Disputed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+}

@@ -1,0 +1,275 @@
+//! Requests: which are taken, and what is known of each.
+
+use ring_contracts::{Address, B256, Request, RequestError, RequestId, SignedRequest, U256};
+use serde::Serialize;
+
+use crate::{
+    effect::Action,
+    message::Message,
+    record::{Outcome, Record},
+    state::{State, Step, Tracked},
+};
+
+/// What became of a request that was submitted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// It is new, and on disk here.
+    New,
+    /// It is known already, with the same content.
+    Known,
+    /// It was not taken; nothing changed.
+    Refused(Refusal),
+}
+
+/// Why a request is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field or the signature is impossible.
+    #[error(transparent)]
+    Malformed(#[from] RequestError),
+    /// The id belongs to a request with other content.
+    #[error("request {0} exists with other content: an id names one request for ever, choose a new one")]
+    Conflict(RequestId),
+    /// The request is for another ring.
+    #[error("the request is for ring {actual}, this relayer serves ring {expected}")]
+    WrongRing {
+        /// The ring served here.
+        expected: u32,
+        /// The ring asked for.
+        actual: u32,
+    },
+    /// The signature is not by a requester of this ring.
+    #[error(
+        "the request is signed by {0}, who is no requester here: sign it with a requester's key, for chain and contract of \
+         this ring, exactly as posted"
+    )]
+    UnknownRequester(Address),
+    /// Its time is over.
+    #[error("the request expired at {expiry}, and the chain's time is {now}: sign it anew with a later expiry")]
+    Expired {
+        /// Its expiry, in Unix seconds.
+        expiry: u64,
+        /// The time of the newest block.
+        now: u64,
+    },
+    /// The ring has no limit on the asset, or this relayer was not told of it.
+    #[error("this ring may not spend {0}: the master has to set a limit on it, and the relayers to be told")]
+    AssetNotPermitted(Address),
+    /// It is more than the ring may ever spend at once.
+    #[error("{amount} of {asset} is over the cap of {cap} a period: split it, or have the master raise the cap")]
+    OverCap {
+        /// Of which asset.
+        asset: Address,
+        /// The cap.
+        cap: U256,
+        /// The amount asked for.
+        amount: U256,
+    },
+    /// One call has more gas than a turn may have.
+    #[error("gas of {gas} is more than the {most} that a turn may have here")]
+    TooMuchGas {
+        /// As asked for.
+        gas: u32,
+        /// The most there is.
+        most: u64,
+    },
+    /// This seat is halted.
+    #[error("the ring is halted: {0}")]
+    Halted(String),
+    /// This seat has not seen the chain yet.
+    #[error("this relayer has not seen the chain yet: try again in a moment")]
+    NotReady,
+}
+
+/// What is known of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestStatus {
+    /// Its id.
+    pub id: RequestId,
+    /// How far it is.
+    #[serde(flatten)]
+    pub phase: Phase,
+}
+
+/// How far a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "camelCase")]
+pub enum Phase {
+    /// On disk here, but not yet at enough seats: it might be lost with this host. Submit it again.
+    Received,
+    /// On disk at enough seats for its turn not to be lost.
+    Accepted,
+    /// Bound to a turn that is not executed yet.
+    Signing {
+        /// In which epoch.
+        epoch: u32,
+        /// To which nonce.
+        nonce: u64,
+    },
+    /// Its turn is in a block that may still be reorganised away; then the same turn is sent again.
+    Executed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+    /// Its call succeeded, finally.
+    Final {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+    /// Its call failed, finally. A new request is needed to try again.
+    Failed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+    /// Its time passed before a turn took it, finally.
+    Expired,
+    /// A turn that this seat did not agree to carries its id: a person has to look.
+    Disputed {
+        /// In which turn.
+        nonce: u64,
+        /// By which transaction.
+        transaction: B256,
+    },
+}
+
+impl From<Outcome> for Phase {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Executed { nonce, transaction } => Self::Final { nonce, transaction },
+            Outcome::Failed { nonce, transaction } => Self::Failed { nonce, transaction },
+            Outcome::Expired => Self::Expired,
+            Outcome::Disputed { nonce, transaction } => Self::Disputed { nonce, transaction },
+        }
+    }
+}
+
+impl State {
+    /// A client posted a request.
+    pub(crate) fn submitted(&mut self, step: &mut Step, signed: SignedRequest) {
+        let request = signed.request.id;
+        let submission = match self.judge_new(&signed) {
+            Ok(submission) => submission,
+            Err(refusal) => Submission::Refused(refusal),
+        };
+        if submission == Submission::New {
+            let message = Message::Requests { requests: vec![signed.clone()] };
+            self.record(step, Record::Request(signed));
+            step.actions.extend(self.peers().map(|to| Action::Send { to, message: message.clone() }));
+            step.actions.push(Action::Changed { request });
+            if self.settings.copies == 1 {
+                step.actions.push(Action::Accepted { request });
+            }
+        }
+        step.actions.push(Action::Answer { request, submission: submission.clone() });
+        if submission == Submission::New {
+            self.propose(step);
+        }
+    }
+
+    fn judge_new(&self, signed: &SignedRequest) -> Result<Submission, Refusal> {
+        let request = &signed.request;
+        // Known requests are answered first, whatever has changed since: the same question, the same answer.
+        if let Some(known) = self.digest_of(request.id) {
+            let same = known == Some(request.digest(&self.settings.domain));
+            return if same { Ok(Submission::Known) } else { Err(Refusal::Conflict(request.id)) };
+        }
+        self.check_genuine(signed)?;
+        if let Some(halt) = &self.halt {
+            return Err(Refusal::Halted(halt.to_string()));
+        }
+        let view = self.chain.as_ref().ok_or(Refusal::NotReady)?;
+        if request.expiry <= view.head.time {
+            return Err(Refusal::Expired { expiry: request.expiry, now: view.head.time });
+        }
+        let (asset, amount) = request.spends()?;
+        let allowance = view.allowances.get(&asset).ok_or(Refusal::AssetNotPermitted(asset))?;
+        if amount > allowance.cap {
+            return Err(Refusal::OverCap { asset, cap: allowance.cap, amount });
+        }
+        Ok(Submission::New)
+    }
+
+    /// What makes a request genuine for this seat whoever brings it, at any time.
+    pub(crate) fn check_genuine(&self, signed: &SignedRequest) -> Result<(), Refusal> {
+        let Request { ring, gas, .. } = signed.request;
+        signed.request.check()?;
+        if ring != self.settings.ring {
+            return Err(Refusal::WrongRing { expected: self.settings.ring, actual: ring });
+        }
+        let requester = signed.requester(&self.settings.domain)?;
+        if !self.settings.requesters.contains(&requester) {
+            return Err(Refusal::UnknownRequester(requester));
+        }
+        if u64::from(gas) > self.settings.max_gas {
+            return Err(Refusal::TooMuchGas { gas, most: self.settings.max_gas });
+        }
+        let (asset, _) = signed.request.spends()?;
+        if asset != self.settings.charter.asset && !self.settings.other_assets.contains(&asset) {
+            return Err(Refusal::AssetNotPermitted(asset));
+        }
+        Ok(())
+    }
+
+    /// A peer sent requests: those that are genuine and new are kept, so that they are not lost with the peer.
+    pub(crate) fn received_requests(&mut self, step: &mut Step, from: usize, requests: Vec<SignedRequest>) {
+        for signed in requests {
+            let id = signed.request.id;
+            if self.digest_of(id).is_none() && self.check_genuine(&signed).is_ok() {
+                self.record(step, Record::Request(signed));
+                step.actions.push(Action::Changed { request: id });
+            }
+            self.delivered(step, from, &[id]);
+        }
+        self.propose(step);
+    }
+
+    /// A peer has requests on its disk.
+    pub(crate) fn delivered(&mut self, step: &mut Step, to: usize, requests: &[RequestId]) {
+        for id in requests {
+            let Some(tracked) = self.open.get_mut(id) else { continue };
+            if tracked.holders.insert(to) && tracked.holders.len() + 1 == self.settings.copies {
+                step.actions.push(Action::Accepted { request: *id });
+                step.actions.push(Action::Changed { request: *id });
+            }
+        }
+    }
+
+    /// Whether a request is at enough seats.
+    fn is_accepted(&self, tracked: &Tracked) -> bool {
+        tracked.holders.len() + 1 >= self.settings.copies
+    }
+
+    /// `None`: the id is unknown. `Some(None)`: it is known from the chain alone, so its content is not known here.
+    fn digest_of(&self, id: RequestId) -> Option<Option<B256>> {
+        match self.open.get(&id) {
+            Some(tracked) => Some(Some(tracked.digest)),
+            None => self.settled.get(&id).map(|settled| settled.digest),
+        }
+    }
+
+    /// What is known of a request.
+    pub fn request_status(&self, id: RequestId) -> Option<RequestStatus> {
+        if let Some(settled) = self.settled.get(&id) {
+            return Some(RequestStatus { id, phase: settled.outcome.into() });
+        }
+        let tracked = self.open.get(&id)?;
+        let phase = match tracked.bound {
+            Some((epoch, nonce)) => {
+                match self.chain.iter().flat_map(|view| &view.turns).find(|turn| turn.requests.contains(&id)) {
+                    Some(turn) => Phase::Executed { nonce: turn.nonce, transaction: turn.transaction },
+                    None => Phase::Signing { epoch, nonce },
+                }
+            }
+            None if self.is_accepted(tracked) => Phase::Accepted,
+            None => Phase::Received,
+        };
+        Some(RequestStatus { id, phase })
+    }
+}

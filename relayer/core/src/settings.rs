@@ -1,0 +1,83 @@
+//! What a seat is told before it starts.
+
+use std::collections::BTreeSet;
+
+use ring_contracts::{Address, Charter, CharterError, Domain};
+
+/// The settings of one seat. All seats of a ring share them, but for `key`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The contract and its chain.
+    pub domain: Domain,
+    /// Which ring.
+    pub ring: u32,
+    /// The ring's charter, as the master announced it. A ring that has another charter on chain is none of ours.
+    pub charter: Charter,
+    /// The key of this seat.
+    pub key: Address,
+    /// Assets beside the main one that requests may spend; each has a limit on chain.
+    pub other_assets: BTreeSet<Address>,
+    /// Whose requests count.
+    pub requesters: BTreeSet<Address>,
+    /// At how many seats, this one included, a request has to be on disk to be called accepted; 1 … N.
+    pub copies: usize,
+    /// The most calls in one turn; at least 1.
+    pub max_calls: usize,
+    /// The most gas that the calls of one turn may have together.
+    pub max_gas: u64,
+    /// How long a turn proposed now may wait for its execution, in seconds of chain time.
+    pub validity: u64,
+    /// After how many ticks what got no answer is sent again.
+    pub resend_ticks: u64,
+    /// How many ticks the next in line waits for a lead or sender that does nothing.
+    pub patience_ticks: u64,
+    /// How many ticks the peers have to explain a turn that this seat does not know, before it halts.
+    pub grace_ticks: u64,
+}
+
+/// Why a seat cannot work with its settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The charter is impossible.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// The key has no seat.
+    #[error("the key {0} has no seat in the ring: use the key of a seat, or correct the list of seats")]
+    NoSeat(Address),
+    /// The number of copies does not fit the ring.
+    #[error("a request can be kept by 1 to {seats} seats, not {copies}: correct the number of copies")]
+    Copies {
+        /// As given.
+        copies: usize,
+        /// N.
+        seats: usize,
+    },
+    /// A number that has to be at least 1 is zero.
+    #[error("{0} is 0: it has to be at least 1")]
+    Zero(&'static str),
+}
+
+impl Settings {
+    /// Checks the settings and finds the seat of the key.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its value.
+    pub fn check(&self) -> Result<usize, SettingsError> {
+        self.charter.check()?;
+        let seats = self.charter.seats.len();
+        if self.copies == 0 || self.copies > seats {
+            return Err(SettingsError::Copies { copies: self.copies, seats });
+        }
+        let positive = [
+            ("max_calls", self.max_calls as u64),
+            ("max_gas", self.max_gas),
+            ("validity", self.validity),
+            ("resend_ticks", self.resend_ticks),
+            ("patience_ticks", self.patience_ticks),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(SettingsError::Zero(name));
+        }
+        self.charter.seat_of(self.key).ok_or(SettingsError::NoSeat(self.key))
+    }
+}
