@@ -1,1 +1,18 @@
 //! One seat of a ring: configuration, driver, HTTP, peers, chain, store and signer around `ring-core`.
+//!
+//! ```text
+//!   clients ── http ──┐                          ┌── store   records, durable before anything is done
+//!   peers ── peers ───┼─▶ driver ─ ring-core ─ ──┼── signer  only what the store has reserved
+//!   chain ── watcher ─┘   (one event at a time)  └── submitter, peers
+//! ```
+
+pub mod certificate;
+pub mod chain;
+pub mod cli;
+pub mod config;
+pub mod driver;
+pub mod http;
+pub mod peers;
+pub mod seat;
+pub mod signer;
+pub mod store;

@@ -177,7 +177,8 @@ impl State {
         let request = &signed.request;
         // Known requests are answered first, whatever has changed since: the same question, the same answer.
         if let Some(known) = self.digest_of(request.id) {
-            let same = known == Some(request.digest(&self.settings.domain));
+            // Of what is known from the chain alone, the content cannot be compared.
+            let same = known.is_none_or(|known| known == request.digest(&self.settings.domain));
             return if same { Ok(Submission::Known) } else { Err(Refusal::Conflict(request.id)) };
         }
         self.check_genuine(signed)?;
@@ -241,9 +242,10 @@ impl State {
         }
     }
 
-    /// Whether a request is at enough seats.
-    fn is_accepted(&self, tracked: &Tracked) -> bool {
-        tracked.holders.len() + 1 >= self.settings.copies
+    /// Whether a request is on the disks of enough seats, or has its end.
+    pub fn is_accepted(&self, id: RequestId) -> bool {
+        let enough = |tracked: &Tracked| tracked.holders.len() + 1 >= self.settings.copies;
+        self.open.get(&id).is_some_and(enough) || self.settled.contains_key(&id)
     }
 
     /// `None`: the id is unknown. `Some(None)`: it is known from the chain alone, so its content is not known here.
@@ -267,7 +269,7 @@ impl State {
                     None => Phase::Signing { epoch, nonce },
                 }
             }
-            None if self.is_accepted(tracked) => Phase::Accepted,
+            None if self.is_accepted(id) => Phase::Accepted,
             None => Phase::Received,
         };
         Some(RequestStatus { id, phase })

@@ -237,7 +237,7 @@ impl State {
             .settings
             .charter
             .window_of(nonce)
-            .filter(|seat| !voted.contains(seat) && !(*seat == self.seat && slot.reserved.is_some()))
+            .filter(|seat| !(voted.contains(seat) || *seat == self.seat && slot.reserved.is_some()))
             .count();
         let most = contents().map(|(_, votes)| votes.len()).max().unwrap_or(0);
         contents().count() > 1 && most + undecided < usize::from(self.settings.charter.quorum)

@@ -1,0 +1,126 @@
+//! One seat: its process, its disk, its signer and what its driver is busy with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::signers::local::PrivateKeySigner;
+use ring_contracts::{B256, RequestId, SignedRequest, Turn};
+use ring_core::{ChainView, Message, Phase, Record, Settings, State};
+
+use super::chain::Transaction;
+
+/// One seat.
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    pub(crate) signer: PrivateKeySigner,
+
+    /// The disk.
+    pub(crate) journal: Vec<Record>,
+    /// The same, easier to ask.
+    pub(crate) disk: Disk,
+
+    /// The process, while it runs.
+    pub(crate) state: Option<State>,
+    /// What the signer was asked and has not answered.
+    pub(crate) signing: Vec<(u64, B256)>,
+    /// What the driver keeps sending to the chain.
+    pub(crate) submission: Option<Transaction>,
+    pub(crate) halting: Option<Transaction>,
+    /// The last view it was given.
+    pub(crate) view: Option<ChainView>,
+
+    /// Which moment of the chain its RPC has got to. Outlives the process.
+    pub(crate) seen: usize,
+    /// The ends of requests that it told of. For the life of the disk.
+    pub(crate) ends: BTreeMap<RequestId, Phase>,
+}
+
+/// What the journal says, in the order of its writing.
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub(crate) epoch: u32,
+    pub(crate) joined: u64,
+    pub(crate) halted: bool,
+    pub(crate) requests: BTreeMap<RequestId, SignedRequest>,
+    pub(crate) contents: Vec<Turn>,
+    pub(crate) reserved: BTreeSet<(u32, u64, B256)>,
+}
+
+impl Disk {
+    fn write(&mut self, record: &Record) {
+        match record {
+            Record::Joined { epoch, nonce } => {
+                (self.epoch, self.joined, self.halted) = (*epoch, *nonce, false);
+            }
+            Record::Request(signed) => {
+                self.requests.insert(signed.request.id, signed.clone());
+            }
+            Record::Content(turn) => self.contents.push(turn.clone()),
+            Record::Reserved { nonce, digest, .. } => {
+                self.reserved.insert((self.epoch, *nonce, *digest));
+            }
+            Record::Halted(_) => self.halted = true,
+            Record::Voted { .. } | Record::Final { .. } | Record::Settled { .. } | Record::EpochOver { .. } => {}
+        }
+    }
+}
+
+impl Host {
+    /// A seat that was never started.
+    pub(crate) fn new(settings: Settings, signer: PrivateKeySigner) -> Self {
+        Self {
+            settings,
+            signer,
+            journal: Vec::new(),
+            disk: Disk::default(),
+            state: None,
+            signing: Vec::new(),
+            submission: None,
+            halting: None,
+            view: None,
+            seen: 0,
+            ends: BTreeMap::new(),
+        }
+    }
+
+    /// Makes records durable.
+    pub(crate) fn write(&mut self, records: Vec<Record>) {
+        for record in &records {
+            self.disk.write(record);
+        }
+        self.journal.extend(records);
+    }
+
+    /// The process ends; its memory is gone.
+    pub(crate) fn crash(&mut self) {
+        self.state = None;
+        self.signing.clear();
+        self.submission = None;
+        self.halting = None;
+        self.view = None;
+    }
+
+    /// The state that the disk holds, read back from its text.
+    pub(crate) fn restored(&self) -> State {
+        let text = serde_json::to_string(&self.journal).unwrap();
+        let records: Vec<Record> = serde_json::from_str(&text).unwrap();
+        assert_eq!(records, self.journal, "the journal does not come back from its text");
+        State::restore(self.settings.clone(), records).unwrap()
+    }
+
+    /// Starts the process from the disk.
+    pub(crate) fn start(&mut self) {
+        self.crash();
+        self.state = Some(self.restored());
+    }
+
+    /// What the driver answers to `Explain`: every content of the nonce in this epoch, with its requests.
+    pub(crate) fn explanations(&self, nonce: u64) -> Vec<Message> {
+        let of_nonce = |turn: &&Turn| turn.id().nonce == nonce && turn.id().epoch == self.disk.epoch;
+        let message = |turn: &Turn| {
+            let request = |id| self.disk.requests.get(&id).cloned();
+            let requests: Option<Vec<_>> = turn.calls().iter().map(|call| request(call.request_id)).collect();
+            Some(Message::Turn { turn: turn.clone(), requests: requests?, votes: Vec::new() })
+        };
+        self.disk.contents.iter().filter(of_nonce).filter_map(message).collect()
+    }
+}

@@ -1,0 +1,37 @@
+//! What people have to look after, so that transactions go out again.
+
+use alloy::primitives::{Address, B256, U256};
+
+/// Why nothing moves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Alarm {
+    /// The account cannot pay for its transaction.
+    #[error(
+        "the account {account} has {balance} wei and needs {needed} for its transaction: send it some of the native coin"
+    )]
+    NoFunds {
+        /// The account.
+        account: Address,
+        /// What it has, in wei.
+        balance: U256,
+        /// What it needs, in wei: the gas limit times the highest fee offered.
+        needed: U256,
+    },
+    /// The transaction is not mined, and may not offer more.
+    #[error(
+        "transaction {transaction} is not mined and offers {max_fee_per_gas} wei per gas already, the most it may: wait \
+         for fees to fall, or raise the ceiling"
+    )]
+    FeeCeiling {
+        /// The transaction.
+        transaction: B256,
+        /// What it offers, in wei per gas.
+        max_fee_per_gas: u128,
+    },
+    /// The signer did not sign.
+    #[error("the transaction could not be signed ({0}): check the signer")]
+    Signer(String),
+    /// The RPC does not answer, or refuses.
+    #[error("the RPC is of no use now ({0}): check it")]
+    Rpc(String),
+}

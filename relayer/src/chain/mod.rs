@@ -1,0 +1,32 @@
+//! The edge to the chain: what happened there comes in as whole [`ChainView`](ring_core::ChainView)s, what should happen
+//! there goes out as one transaction at a time.
+//!
+//! ```text
+//!            Cursor ─────────────▶ Watcher ───▶ ChainView      one head, or nothing
+//!  driver ◀───────────────────────────┘
+//!         ──▶ Option<Wanted> ────▶ Submitter ─▶ transactions   of one account, at most one unmined
+//! ```
+//!
+//! An RPC is believed in two things only: a view whose parts fit together, and a receipt. What it says about a
+//! transaction that it refused, lost or did not answer about is noted for people; nothing is concluded from it.
+
+mod alarm;
+mod allowance;
+mod connection;
+mod fault;
+mod fees;
+mod heads;
+mod history;
+mod quiet;
+mod rpc;
+mod submitter;
+mod transaction;
+mod view;
+mod wanted;
+mod watcher;
+
+pub use alarm::Alarm;
+pub use connection::{ChainError, connect, verify};
+pub use submitter::{Sending, Submitter, SubmitterSettings};
+pub use wanted::{TransactionSigner, Wanted};
+pub use watcher::{Connection, Cursor, Finality, Watcher, WatcherSettings};

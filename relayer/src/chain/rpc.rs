@@ -1,0 +1,133 @@
+//! Every question that is asked of an RPC. Each is answered in time or is a [`Fault`].
+
+use std::{future::IntoFuture, time::Duration};
+
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag, eip1559::Eip1559Estimation},
+    network::TransactionBuilder as _,
+    primitives::{Address, B256, Bytes, U256},
+    providers::{DynProvider, Provider as _},
+    rpc::types::{Filter, Log, TransactionRequest},
+    sol_types::SolCall,
+    transports::TransportResult,
+};
+use ring_core::Block;
+
+use super::fault::{CODE_UNKNOWN_BLOCK, Fault};
+
+/// How long an answer may take. A WebSocket that is reconnecting does not answer either.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A block, and what tells it from another of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) hash: B256,
+    pub(super) number: u64,
+    /// In Unix seconds.
+    pub(super) time: u64,
+}
+
+impl From<Header> for Block {
+    fn from(header: Header) -> Self {
+        Self { number: header.number, time: header.time }
+    }
+}
+
+/// What became of a transaction that was mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mined {
+    pub(super) block: u64,
+    pub(super) succeeded: bool,
+}
+
+/// An RPC.
+#[derive(Clone, Debug)]
+pub(super) struct Rpc {
+    provider: DynProvider,
+}
+
+impl Rpc {
+    pub(super) fn new(provider: DynProvider) -> Self {
+        Self { provider }
+    }
+
+    async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, Fault> {
+        match tokio::time::timeout(TIMEOUT, question.into_future()).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Fault::TimedOut(TIMEOUT)),
+        }
+    }
+
+    pub(super) async fn chain_id(&self) -> Result<u64, Fault> {
+        self.ask(self.provider.get_chain_id()).await
+    }
+
+    pub(super) async fn code(&self, address: Address) -> Result<Bytes, Fault> {
+        self.ask(self.provider.get_code_at(address).latest()).await
+    }
+
+    pub(super) async fn head(&self) -> Result<Header, Fault> {
+        let head = self.header(BlockNumberOrTag::Latest).await?;
+        head.ok_or_else(|| Fault::Malformed("there is no latest block".into()))
+    }
+
+    /// `None`: there is no such block.
+    pub(super) async fn header(&self, block: BlockNumberOrTag) -> Result<Option<Header>, Fault> {
+        match self.ask(self.provider.get_block_by_number(block)).await {
+            Ok(answer) => Ok(answer.map(|block| Header {
+                hash: block.header.hash,
+                number: block.header.number,
+                time: block.header.timestamp,
+            })),
+            Err(Fault::Refused { code: CODE_UNKNOWN_BLOCK, .. }) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// What a view function answers in this very block. `None`: there is no code.
+    pub(super) async fn view<C: SolCall>(&self, to: Address, call: &C, at: B256) -> Result<Option<C::Return>, Fault> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let answer = self.ask(self.provider.call(request).block(BlockId::hash(at))).await?;
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let decoded = C::abi_decode_returns(&answer).map_err(|error| Fault::Malformed(error.to_string()))?;
+        Ok(Some(decoded))
+    }
+
+    pub(super) async fn balance_at(&self, address: Address, at: B256) -> Result<U256, Fault> {
+        self.ask(self.provider.get_balance(address).hash(at)).await
+    }
+
+    pub(super) async fn balance(&self, address: Address) -> Result<U256, Fault> {
+        self.ask(self.provider.get_balance(address).latest()).await
+    }
+
+    pub(super) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, Fault> {
+        self.ask(self.provider.get_logs(filter)).await
+    }
+
+    /// How many transactions of the account are in the chain: the nonce of its next one.
+    pub(super) async fn transaction_count(&self, account: Address) -> Result<u64, Fault> {
+        self.ask(self.provider.get_transaction_count(account).latest()).await
+    }
+
+    /// How much gas the transaction takes after the newest block.
+    pub(super) async fn estimate(&self, request: TransactionRequest) -> Result<u64, Fault> {
+        self.ask(self.provider.estimate_gas(request).block(BlockId::latest())).await
+    }
+
+    pub(super) async fn fees(&self) -> Result<Eip1559Estimation, Fault> {
+        self.ask(self.provider.estimate_eip1559_fees()).await
+    }
+
+    pub(super) async fn broadcast(&self, raw: &[u8]) -> Result<(), Fault> {
+        self.ask(self.provider.send_raw_transaction(raw)).await.map(drop)
+    }
+
+    /// `None`: it is not in the chain.
+    pub(super) async fn mined(&self, transaction: B256) -> Result<Option<Mined>, Fault> {
+        let receipt = self.ask(self.provider.get_transaction_receipt(transaction)).await?;
+        Ok(receipt.and_then(|receipt| Some(Mined { block: receipt.block_number?, succeeded: receipt.status() })))
+    }
+}

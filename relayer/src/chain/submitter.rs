@@ -1,0 +1,324 @@
+//! Getting what is wanted into the chain.
+//!
+//! One account, one transaction at a time. Each look at the chain starts from what the chain says, the account's
+//! nonce at the newest block, and from the transactions that were signed before:
+//!
+//! ```text
+//!  a transaction for what is wanted was mined and succeeded ──▶ wait: it may be reorganised away
+//!  else the call would revert                               ──▶ wait: somebody was faster, or it is too early
+//!  else the nonce has
+//!    no transaction                                         ──▶ make one
+//!    one for what is wanted, not for long                   ──▶ send it again, the same bytes
+//!    one for what is wanted, for long                       ──▶ replace it, with higher fees
+//!    one for something else                                 ──▶ replace it, with higher fees
+//! ```
+//!
+//! Nothing is concluded from what an RPC says about a transaction that it was sent.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::{
+    consensus::TxEip1559,
+    network::TransactionBuilder as _,
+    primitives::{Address, B256, Bytes, TxKind, U256},
+    providers::DynProvider,
+    rpc::types::TransactionRequest,
+    sol_types::SolInterface as _,
+};
+use ring_contracts::{Domain, RingMultisig::RingMultisigErrors};
+use tokio::sync::watch;
+
+use super::{
+    alarm::Alarm,
+    fault::Fault,
+    fees::{self, Fees},
+    heads::Heads,
+    quiet::Quiet,
+    rpc::{Header, Rpc},
+    transaction::{self, Slots, Transaction},
+    wanted::{TransactionSigner, Wanted},
+};
+
+/// The longest that an RPC is left alone when it asks for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What a submitter is told before it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct SubmitterSettings {
+    /// The contract and its chain.
+    pub domain: Domain,
+    /// The most that a transaction may offer, in wei per gas. A turn offers 8/9 of it at most: the rest lets a halt replace
+    /// a turn that is stuck.
+    pub max_fee_per_gas: u128,
+    /// After how many new blocks a transaction that is not mined is replaced …
+    pub bump_after_blocks: u64,
+    /// … if so much time has passed, too.
+    pub bump_after: Duration,
+    /// How often the chain is looked at where there is no subscription to heads, or it is silent.
+    pub poll_interval: Duration,
+}
+
+impl SubmitterSettings {
+    /// Settings with the usual patience: two blocks, and 12 seconds.
+    pub fn new(domain: Domain, max_fee_per_gas: u128, poll_interval: Duration) -> Self {
+        Self { domain, max_fee_per_gas, bump_after_blocks: 2, bump_after: Duration::from_secs(12), poll_interval }
+    }
+}
+
+/// What the submitter is at, for whoever looks after the seat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sending {
+    /// The transaction that was sent last for what is wanted.
+    pub transaction: Option<B256>,
+    /// What people have to look after.
+    pub alarm: Option<Alarm>,
+}
+
+/// Sends transactions of one account until what is wanted has happened.
+pub struct Submitter<P> {
+    rpc: Rpc,
+    heads: Heads,
+    signer: Arc<dyn TransactionSigner<P>>,
+    settings: SubmitterSettings,
+    wanted: watch::Receiver<Option<Wanted<P>>>,
+    sending: watch::Sender<Sending>,
+    slots: Slots<P>,
+    quiet: Quiet,
+}
+
+impl<P: Clone> Submitter<P> {
+    /// A submitter for the account of `signer`. Nothing else may send transactions of that account.
+    pub fn new(
+        provider: DynProvider,
+        settings: SubmitterSettings,
+        signer: Arc<dyn TransactionSigner<P>>,
+        wanted: watch::Receiver<Option<Wanted<P>>>,
+    ) -> Self {
+        let heads = Heads::new(provider.clone(), settings.poll_interval);
+        let sending = watch::Sender::new(Sending::default());
+        let (slots, quiet) = (Slots::new(), Quiet::default());
+        Self { rpc: Rpc::new(provider), heads, signer, settings, wanted, sending, slots, quiet }
+    }
+
+    /// What it is at, from now on.
+    pub fn sending(&self) -> watch::Receiver<Sending> {
+        self.sending.subscribe()
+    }
+
+    /// Works until nobody can want anything any more.
+    pub async fn run(mut self) {
+        loop {
+            let wanted = self.wanted.borrow_and_update().clone();
+            let Some(wanted) = wanted else {
+                self.sending.send_if_modified(|sending| std::mem::take(sending) != Sending::default());
+                if self.wanted.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            self.heads.prepare().await;
+            let outcome = self.press(&wanted).await;
+            let pause = outcome.as_ref().err().and_then(Trouble::retry_after);
+            self.note(&wanted, outcome.err());
+            let next = async {
+                tokio::time::sleep(pause.unwrap_or_default().min(LONGEST_PAUSE)).await;
+                self.heads.wait().await;
+            };
+            tokio::select! {
+                () = next => {}
+                changed = self.wanted.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Does what can be done now.
+    async fn press(&mut self, wanted: &Wanted<P>) -> Result<(), Trouble> {
+        let account = self.signer.address();
+        let head = self.rpc.head().await?;
+        let nonce = self.rpc.transaction_count(account).await?;
+        let attempts = self.attempts(wanted, nonce).await?;
+        if attempts == Attempts::Succeeded {
+            return Ok(());
+        }
+        let Some(mut gas) = self.simulate(wanted, account).await? else { return Ok(()) };
+        if attempts == Attempts::Reverted {
+            // A callee that uses more gas than when it was tried takes it from the calls after it. Never again.
+            gas = gas.saturating_add(wanted.gas_of_calls());
+        }
+        let ceiling = fees::ceiling(wanted, self.settings.max_fee_per_gas);
+        let fees = match self.slots.get_mut(nonce) {
+            None => Fees::first(self.rpc.fees().await?, ceiling),
+            Some(slot) => {
+                let blocks = head.number.saturating_sub(slot.head.number);
+                let waited =
+                    blocks >= self.settings.bump_after_blocks && slot.since.elapsed() >= self.settings.bump_after;
+                let is_same = slot.wanted.is_same(wanted);
+                if is_same && !waited && !(slot.refused && blocks > 0) {
+                    let newest = slot.newest.clone();
+                    self.rebroadcast(&newest).await;
+                    return Ok(());
+                }
+                match slot.newest.fees.bumped(self.rpc.fees().await?, ceiling) {
+                    Some(fees) => fees,
+                    None => {
+                        let newest = slot.newest.clone();
+                        self.rebroadcast(&newest).await;
+                        let max_fee_per_gas = newest.fees.max;
+                        return Err(Alarm::FeeCeiling { transaction: newest.hash, max_fee_per_gas }.into());
+                    }
+                }
+            }
+        };
+        self.send(
+            wanted,
+            TxEip1559 {
+                chain_id: self.settings.domain.chain_id,
+                nonce,
+                gas_limit: gas,
+                max_fee_per_gas: fees.max,
+                max_priority_fee_per_gas: fees.priority,
+                to: TxKind::Call(self.settings.domain.contract),
+                value: U256::ZERO,
+                access_list: Default::default(),
+                input: wanted.calldata().clone(),
+            },
+            head,
+        )
+        .await
+    }
+
+    /// What became of the transactions for what is wanted.
+    async fn attempts(&self, wanted: &Wanted<P>, nonce: u64) -> Result<Attempts, Fault> {
+        let mut attempts = Attempts::Open;
+        for hash in self.slots.settled(wanted, nonce) {
+            match self.rpc.mined(hash).await? {
+                Some(mined) if mined.succeeded => return Ok(Attempts::Succeeded),
+                Some(mined) => {
+                    tracing::debug!(wanted = wanted.name(), %hash, block = mined.block, "mined, but reverted");
+                    attempts = Attempts::Reverted;
+                }
+                None => {}
+            }
+        }
+        Ok(attempts)
+    }
+
+    /// The gas limit, or `None` if the call would revert now. Why is not acted upon: the watcher sees it for itself.
+    async fn simulate(&self, wanted: &Wanted<P>, account: Address) -> Result<Option<u64>, Fault> {
+        let request = TransactionRequest::default()
+            .with_from(account)
+            .with_to(self.settings.domain.contract)
+            .with_input(wanted.calldata().clone());
+        match self.rpc.estimate(request).await {
+            Ok(gas) => Ok(Some(gas.saturating_add(gas.div_ceil(10)))),
+            Err(Fault::Reverted(data)) => {
+                tracing::debug!(wanted = wanted.name(), reason = reason(&data), "it would revert now");
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn send(&mut self, wanted: &Wanted<P>, transaction: TxEip1559, head: Header) -> Result<(), Trouble> {
+        let account = self.signer.address();
+        let fees = Fees { max: transaction.max_fee_per_gas, priority: transaction.max_priority_fee_per_gas };
+        let balance = self.rpc.balance(account).await?;
+        let needed = U256::from(transaction.gas_limit) * U256::from(fees.max);
+        if balance < needed {
+            return Err(Alarm::NoFunds { account, balance, needed }.into());
+        }
+        let nonce = transaction.nonce;
+        let envelope = self.signer.sign(transaction.clone(), wanted).await;
+        let envelope = envelope.map_err(|error| Alarm::Signer(format!("{error:#}")))?;
+        transaction::check(&envelope, &transaction, account).map_err(Alarm::Signer)?;
+        let newest = transaction::seal(&envelope, fees);
+        let (raw, hash) = (newest.raw.clone(), newest.hash);
+        tracing::info!(
+            wanted = wanted.name(), %hash, account_nonce = nonce, max_fee_per_gas = fees.max,
+            max_priority_fee_per_gas = fees.priority, gas_limit = transaction.gas_limit, "sending"
+        );
+        // Before it is sent: what is not known to have arrived may have.
+        self.slots.put(nonce, wanted.clone(), newest, head);
+        self.sending.send_modify(|sending| sending.transaction = Some(hash));
+        if let Err(fault) = self.rpc.broadcast(&raw).await {
+            if let Some(slot) = self.slots.get_mut(nonce) {
+                slot.refused = matches!(fault, Fault::Refused { .. } | Fault::Reverted(_));
+            }
+            tracing::warn!(wanted = wanted.name(), %hash, %fault, "the RPC did not confirm the transaction");
+        }
+        Ok(())
+    }
+
+    /// Sends the same bytes again: pools forget, and reorgs drop. Most of the time they are known.
+    async fn rebroadcast(&self, transaction: &Transaction) {
+        if let Err(fault) = self.rpc.broadcast(&transaction.raw).await {
+            tracing::debug!(hash = %transaction.hash, %fault, "sent again");
+        }
+    }
+
+    fn note(&mut self, wanted: &Wanted<P>, trouble: Option<Trouble>) {
+        let alarm = trouble.map(Alarm::from);
+        if let Some(alarm) = &alarm
+            && let Some(silenced) = self.quiet.ask()
+        {
+            tracing::error!(wanted = wanted.name(), %alarm, silenced, "the transaction is not getting on, trying again");
+        }
+        self.sending.send_if_modified(|sending| {
+            let changed = sending.alarm != alarm;
+            sending.alarm = alarm;
+            changed
+        });
+    }
+}
+
+/// What became of the transactions for what is wanted, as far as they were mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempts {
+    Open,
+    Reverted,
+    Succeeded,
+}
+
+/// Why nothing could be done.
+enum Trouble {
+    Rpc(Fault),
+    Alarm(Alarm),
+}
+
+impl Trouble {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rpc(fault) => fault.retry_after(),
+            Self::Alarm(_) => None,
+        }
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Rpc(fault)
+    }
+}
+
+impl From<Alarm> for Trouble {
+    fn from(alarm: Alarm) -> Self {
+        Self::Alarm(alarm)
+    }
+}
+
+impl From<Trouble> for Alarm {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Rpc(fault) => Self::Rpc(fault.to_string()),
+            Trouble::Alarm(alarm) => alarm,
+        }
+    }
+}
+
+/// What the contract says by this revert.
+fn reason(data: &Bytes) -> String {
+    match RingMultisigErrors::abi_decode(data) {
+        Ok(error) => format!("{error:?}"),
+        Err(_) => format!("unknown error {data}"),
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Runs one seat of a ring.
+#[derive(Debug, Parser)]
+#[command(name = "ring-relayer", version, propagate_version = true)]
+pub struct Cli {
+    /// The configuration of this seat.
+    #[arg(long, value_name = "FILE", env = "RING_RELAYER_CONFIG", default_value = "ring-relayer.toml", global = true)]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Work, until told to stop.
+    Run,
+    /// Start for the first time ever: create the store of this seat.
+    ///
+    /// Only once in a seat's life. A seat whose store is lost has forgotten what it signed: revoke its key instead.
+    Init,
+    /// Let a halted seat go on, after the master has resumed the ring on chain and you have found out why it halted.
+    Resume {
+        /// The epoch to take part in, as the master announced it.
+        #[arg(long)]
+        epoch: u32,
+    },
+    /// Check the configuration, the key and the chain, print what is found, and change nothing.
+    Check,
+    /// Make a TLS certificate for this seat, to be pinned by the others.
+    Certificate {
+        /// Where to write the certificate; give this file to the other seats.
+        #[arg(long, value_name = "FILE")]
+        out_cert: PathBuf,
+        /// Where to write its private key.
+        #[arg(long, value_name = "FILE")]
+        out_key: PathBuf,
+        /// A host name or IP address at which the other seats reach this one; several may be given.
+        #[arg(long = "name", value_name = "HOST", required = true, num_args = 1..)]
+        names: Vec<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_is_named_before_or_after_the_command() {
+        for line in ["ring-relayer --config a.toml run", "ring-relayer run --config a.toml"] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.config, PathBuf::from("a.toml"));
+            assert!(matches!(cli.command, Command::Run));
+        }
+    }
+
+    #[test]
+    fn resuming_needs_the_epoch() {
+        assert!(parse("ring-relayer resume").is_err());
+        assert!(matches!(parse("ring-relayer resume --epoch 3").unwrap().command, Command::Resume { epoch: 3 }));
+    }
+
+    #[test]
+    fn a_certificate_takes_several_names() {
+        let cli = parse("ring-relayer certificate --out-cert a --out-key b --name one two --name three").unwrap();
+        let Command::Certificate { names, .. } = cli.command else { panic!("{cli:?}") };
+        assert_eq!(names, ["one", "two", "three"]);
+        assert!(parse("ring-relayer certificate --out-cert a --out-key b").is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! What a seat is told before it starts: a TOML file, and the environment over it.
+//!
+//! The file is read [raw](raw), and becomes a [`Config`] once; everything that is wrong with its values is said at once.
+//! `RING_RELAYER__CHAIN__RPC` in the environment takes the place of `rpc` in `[chain]`, and so on for every field outside
+//! `[[peers.seat]]`. Relative paths are relative to the file.
+
+mod check;
+mod files;
+mod raw;
+
+use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use reqwest::Url;
+use ring_contracts::{Address, Charter, Domain};
+use ring_core::{Settings, SettingsError};
+
+use crate::peers::{Identity, Peer};
+
+pub use files::{SecretFileError, read_secret};
+
+/// What every variable of the environment that counts starts with.
+pub const PREFIX: &str = "RING_RELAYER";
+const SEPARATOR: &str = "__";
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The chain and how to read it.
+    pub chain: Chain,
+    /// The ring.
+    pub ring: Ring,
+    /// Where the key is.
+    pub signer: Signer,
+    /// Where things are remembered.
+    pub store: Store,
+    /// What clients talk to.
+    pub api: Api,
+    /// What the other seats talk to, and where they are. `None` only in a ring of one.
+    pub peers: Option<Peers>,
+    /// The rules that all seats share.
+    pub policy: Policy,
+    /// What is allowed and still worth a word to the operator.
+    pub warnings: Vec<String>,
+}
+
+/// The chain and how to read it.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The node.
+    pub rpc: Rpc,
+    /// The contract and its chain.
+    pub domain: Domain,
+    /// The block that the contract was deployed in.
+    pub from_block: u64,
+    /// What counts as final.
+    pub finality: Finality,
+    /// How often a node without subscriptions is asked.
+    pub poll: Duration,
+}
+
+/// A node's address. It may hold an access token, so it is shown without its path.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rpc(Url);
+
+impl Rpc {
+    /// All of it, the token included.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether it is a WebSocket, which new blocks are announced on.
+    pub fn subscribes(&self) -> bool {
+        matches!(self.0.scheme(), "ws" | "wss")
+    }
+}
+
+impl fmt::Display for Rpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
+        self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for Rpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rpc({self})")
+    }
+}
+
+/// What counts as final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finality {
+    /// What the node calls `finalized`.
+    Tag,
+    /// Blocks with at least so many on top of them.
+    Confirmations(u64),
+}
+
+/// The ring.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    /// Its number in the contract.
+    pub id: u32,
+    /// Its charter, as the master announced it.
+    pub charter: Charter,
+    /// Assets beside the main one that have a limit.
+    pub other_assets: BTreeSet<Address>,
+}
+
+/// Where the key is.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// The encrypted keystore.
+    pub keystore: PathBuf,
+    /// The file with its password; read it with [`read_secret`].
+    pub password_file: PathBuf,
+}
+
+/// Where things are remembered.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The database.
+    pub path: PathBuf,
+}
+
+/// What clients talk to.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whose requests count.
+    pub requesters: BTreeSet<Address>,
+    /// How long a client that posts waits for copies at the peers.
+    pub accept_timeout: Duration,
+}
+
+/// What the other seats talk to, and where they are.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What this seat shows.
+    pub identity: Identity,
+    /// The others.
+    pub seats: Vec<Peer>,
+}
+
+/// The rules that all seats share.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// At how many seats a request has to be on disk to be called accepted.
+    pub copies: usize,
+    /// The most calls in one turn.
+    pub max_calls: usize,
+    /// The most gas that the calls of one turn may have together.
+    pub max_gas: u64,
+    /// How long a turn may wait for its execution, in seconds of chain time.
+    pub validity_seconds: u64,
+    /// The length of a tick.
+    pub tick: Duration,
+    /// After how many ticks what got no answer is sent again.
+    pub resend_ticks: u64,
+    /// How many ticks the next in line waits.
+    pub patience_ticks: u64,
+    /// How many ticks the peers have to explain an unknown turn.
+    pub grace_ticks: u64,
+    /// The ceiling for fee bumps, in wei for a unit of gas.
+    pub max_fee: u128,
+}
+
+/// Why a configuration is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file, or its shape.
+    #[error("{file}: {reason}", file = file.display())]
+    Shape {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Values that make no sense.
+    #[error("{file}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "), file = file.display())]
+    Values {
+        /// The file.
+        file: PathBuf,
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+/// One value that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct Problem {
+    /// The field, as a path in the file; and the variable, if the environment set it.
+    pub field: String,
+    /// The value, what is wrong with it and what to do.
+    pub reason: String,
+}
+
+/// Why a key cannot work with a configuration that makes sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeatError {
+    /// The settings do not fit the key.
+    #[error("signer.keystore: {0}")]
+    Settings(#[from] SettingsError),
+    /// The peers are not those of this seat.
+    #[error(
+        "peers.seat: the key in the keystore is that of seat {key}, and the peers listed are those of seat {listed}: use \
+         the keystore of seat {listed}, or list every seat but {key}"
+    )]
+    OtherSeat {
+        /// The seat of the key.
+        key: usize,
+        /// The seat that is not among the peers.
+        listed: usize,
+    },
+}
+
+impl Config {
+    /// The settings of the seat that has this key.
+    ///
+    /// # Errors
+    /// The key has no seat in the ring, or the peers listed are those of another seat.
+    pub fn settings(&self, key: Address) -> Result<Settings, SeatError> {
+        let settings = self.settings_unchecked(key);
+        let seat = settings.check()?;
+        let listed: BTreeSet<usize> = self.peers.iter().flat_map(|peers| &peers.seats).map(|peer| peer.seat).collect();
+        match (0..self.ring.charter.seats.len()).find(|seat| !listed.contains(seat)) {
+            Some(missing) if missing != seat => Err(SeatError::OtherSeat { key: seat, listed: missing }),
+            _ => Ok(settings),
+        }
+    }
+
+    fn settings_unchecked(&self, key: Address) -> Settings {
+        Settings {
+            domain: self.chain.domain,
+            ring: self.ring.id,
+            charter: self.ring.charter.clone(),
+            key,
+            other_assets: self.ring.other_assets.clone(),
+            requesters: self.api.requesters.clone(),
+            copies: self.policy.copies,
+            max_calls: self.policy.max_calls,
+            max_gas: self.policy.max_gas,
+            validity: self.policy.validity_seconds,
+            resend_ticks: self.policy.resend_ticks,
+            patience_ticks: self.policy.patience_ticks,
+            grace_ticks: self.policy.grace_ticks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! The configuration as it is written: shape and types, nothing about sense.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) chain: Chain,
+    pub(super) ring: Ring,
+    pub(super) signer: Signer,
+    pub(super) store: Store,
+    pub(super) api: Api,
+    pub(super) peers: Option<Peers>,
+    #[serde(default)]
+    pub(super) policy: Policy,
+}
+
+// No `Debug` of the URL: it may hold a provider's access token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chain {
+    pub(super) rpc: String,
+    pub(super) chain_id: Whole,
+    pub(super) contract: String,
+    #[serde(default)]
+    pub(super) from_block: Whole,
+    pub(super) finality: WholeOrWord,
+    pub(super) poll_seconds: Option<Whole>,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain")
+            .field("chain_id", &self.chain_id)
+            .field("contract", &self.contract)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ring {
+    pub(super) id: Whole,
+    pub(super) window: Whole,
+    pub(super) quorum: Whole,
+    pub(super) asset: String,
+    pub(super) cap: WholeOrWord,
+    pub(super) period: Whole,
+    pub(super) seats: List,
+    #[serde(default)]
+    pub(super) other_assets: List,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signer {
+    pub(super) keystore: String,
+    pub(super) password_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) path: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Api {
+    pub(super) listen: String,
+    pub(super) requesters: List,
+    pub(super) accept_timeout_ms: Option<Whole>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peers {
+    pub(super) listen: String,
+    pub(super) certificate: String,
+    pub(super) private_key: String,
+    #[serde(default)]
+    pub(super) seat: Vec<PeerSeat>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PeerSeat {
+    pub(super) seat: Whole,
+    pub(super) url: String,
+    pub(super) certificate: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    pub(super) copies: Option<Whole>,
+    pub(super) max_calls: Option<Whole>,
+    pub(super) max_gas: Option<Whole>,
+    pub(super) validity_seconds: Option<Whole>,
+    pub(super) tick_ms: Option<Whole>,
+    pub(super) resend_ticks: Option<Whole>,
+    pub(super) patience_ticks: Option<Whole>,
+    pub(super) grace_ticks: Option<Whole>,
+    pub(super) max_fee_gwei: Option<Whole>,
+}
+
+/// A whole number. Not a plain integer type: `config` rounds fractions to those and makes 1 of `true`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whole(pub(super) u64);
+
+/// A whole number, or a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WholeOrWord(pub(super) String);
+
+/// Strings: an array in the file, separated by commas in the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct List(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, 0 or more")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+                u64::try_from(number).map(Whole).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
+                decimal(text).map(Whole).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for WholeOrWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = WholeOrWord;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, or a whole number, 0 or more")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<WholeOrWord, E> {
+                Ok(WholeOrWord(number.to_string()))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeOrWord, E> {
+                Ok(WholeOrWord(number.to_string()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<WholeOrWord, E> {
+                Ok(WholeOrWord(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = List;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of strings")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<List, E> {
+                Ok(List(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(List(list))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Decimal digits and nothing else: `parse` alone would take a leading plus.
+pub(super) fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

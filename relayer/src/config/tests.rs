@@ -1,0 +1,342 @@
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use tempfile::TempDir;
+
+use super::*;
+
+const FILE: &str = r#"
+[chain]
+rpc = "ws://127.0.0.1:8545/secret-token"
+chain_id = 31337
+contract = "0x00000000000000000000000000000000000000c0"
+from_block = 7
+finality = "finalized"
+
+[ring]
+id = 1
+window = 2
+quorum = 2
+asset = "0x0000000000000000000000000000000000000000"
+cap = "1000000000000000000000"
+period = 86400
+seats = [
+  "0x0000000000000000000000000000000000000001",
+  "0x0000000000000000000000000000000000000002",
+  "0x0000000000000000000000000000000000000003",
+]
+
+[signer]
+keystore = "seat-0.json"
+password_file = "seat-0.password"
+
+[store]
+path = "seat-0.sqlite"
+
+[api]
+listen = "127.0.0.1:8080"
+requesters = ["0x00000000000000000000000000000000000000f1"]
+
+[peers]
+listen = "0.0.0.0:9080"
+certificate = "seat-0.crt"
+private_key = "seat-0.key"
+[[peers.seat]]
+seat = 1
+url = "https://one.example:9081"
+certificate = "seat-1.crt"
+[[peers.seat]]
+seat = 2
+url = "https://two.example:9082"
+certificate = "seat-2.crt"
+"#;
+
+/// A folder with everything that `FILE` names.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for seat in 0..3 {
+        let (certificate, key) = (at(&format!("seat-{seat}.crt")), at(&format!("seat-{seat}.key")));
+        crate::certificate::create(&certificate, &key, &["127.0.0.1".into()]).unwrap();
+    }
+    std::fs::write(at("seat-0.json"), "{}").unwrap();
+    secret(&at("seat-0.password"), 0o600);
+    folder
+}
+
+fn secret(path: &Path, mode: u32) {
+    std::fs::write(path, "correct horse").unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn load_from(folder: &TempDir, text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let file = folder.path().join("seat-0.toml");
+    std::fs::write(&file, text).unwrap();
+    Config::load_with(&file, environment.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+}
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    load_from(&folder(), text, &[])
+}
+
+/// The same with one piece of it replaced.
+fn with(old: &str, new: &str) -> String {
+    assert!(FILE.contains(old), "{old}");
+    FILE.replacen(old, new, 1)
+}
+
+/// The fields and reasons that a file is refused for.
+fn problems(text: &str) -> Vec<(String, String)> {
+    match load(text) {
+        Err(ConfigError::Values { problems, .. }) => {
+            problems.into_iter().map(|problem| (problem.field, problem.reason)).collect()
+        }
+        other => panic!("expected problems with values, got {other:?}"),
+    }
+}
+
+/// What is said about a file of another shape.
+fn shape(text: &str) -> String {
+    match load(text) {
+        Err(error @ ConfigError::Shape { .. }) => error.to_string(),
+        other => panic!("expected a wrong shape, got {other:?}"),
+    }
+}
+
+fn seat(number: u8) -> Address {
+    Address::with_last_byte(number + 1)
+}
+
+#[test]
+fn a_full_file_becomes_settings() {
+    let folder = folder();
+    let config = load_from(&folder, FILE, &[]).unwrap();
+    assert!(config.chain.rpc.subscribes());
+    assert_eq!(config.chain.from_block, 7);
+    assert_eq!(config.chain.finality, Finality::Tag);
+    assert_eq!(config.signer.keystore, folder.path().join("seat-0.json"));
+    assert_eq!(config.store.path, folder.path().join("seat-0.sqlite"));
+    assert_eq!(config.api.accept_timeout, Duration::from_secs(5));
+    assert_eq!(config.policy.max_fee, 500_000_000_000);
+    assert_eq!(config.warnings, [""; 0]);
+    let peers = config.peers.as_ref().unwrap();
+    assert_eq!(peers.seats.iter().map(|peer| peer.seat).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(peers.seats[0].url.as_str(), "https://one.example:9081/");
+
+    let settings = config.settings(seat(0)).unwrap();
+    assert_eq!(settings.check(), Ok(0));
+    assert_eq!(settings.domain, Domain { chain_id: 31337, contract: Address::with_last_byte(0xc0) });
+    assert_eq!(settings.charter.cap, 1_000_000_000_000_000_000_000);
+    assert_eq!((settings.copies, settings.max_calls, settings.max_gas, settings.validity), (2, 20, 8_000_000, 600));
+    assert_eq!((settings.resend_ticks, settings.patience_ticks, settings.grace_ticks), (4, 20, 40));
+}
+
+#[test]
+fn the_key_has_to_be_that_of_the_seat_that_is_not_listed() {
+    let config = load(FILE).unwrap();
+    assert_eq!(config.settings(seat(1)).unwrap_err(), SeatError::OtherSeat { key: 1, listed: 0 });
+    let error = config.settings(seat(9)).unwrap_err();
+    assert_eq!(error, SeatError::Settings(SettingsError::NoSeat(seat(9))));
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let environment = [
+        ("RING_RELAYER__CHAIN__RPC", "https://node.example/token"),
+        ("RING_RELAYER__CHAIN__FINALITY", "12"),
+        ("RING_RELAYER__RING__CAP", "2000000000000000000000"),
+        (
+            "RING_RELAYER__API__REQUESTERS",
+            "0x00000000000000000000000000000000000000f2, 0x00000000000000000000000000000000000000f3",
+        ),
+        ("RING_RELAYER__POLICY__MAX_CALLS", "7"),
+        ("RING_RELAYER_CONFIG", "not ours"),
+        ("PATH", "not ours"),
+    ];
+    let config = load_from(&folder(), FILE, &environment).unwrap();
+    assert_eq!(config.chain.rpc.expose().as_str(), "https://node.example/token");
+    assert!(!config.chain.rpc.subscribes());
+    assert_eq!(config.chain.finality, Finality::Confirmations(12));
+    assert_eq!(config.ring.charter.cap, 2_000_000_000_000_000_000_000);
+    assert_eq!(config.api.requesters, BTreeSet::from([Address::with_last_byte(0xf2), Address::with_last_byte(0xf3)]));
+    assert_eq!(config.policy.max_calls, 7);
+}
+
+#[test]
+fn a_value_from_the_environment_is_named_by_its_variable() {
+    let error = load_from(&folder(), FILE, &[("RING_RELAYER__RING__WINDOW", "4")]).unwrap_err().to_string();
+    assert!(error.contains("ring.window (RING_RELAYER__RING__WINDOW): the window of 4"), "{error}");
+}
+
+#[test]
+fn a_misspelt_variable_is_refused() {
+    let error = load_from(&folder(), FILE, &[("RING_RELAYER__CHAIN__RCP", "ws://x")]).unwrap_err().to_string();
+    assert!(error.contains("rcp"), "{error}");
+}
+
+#[test]
+fn unknown_missing_and_doubled_fields_are_refused_by_name() {
+    for (old, new, named) in [
+        ("[store]\n", "[store]\nkind = \"sqlite\"\n", "kind"),
+        ("[store]\n", "[storage]\n", "stor"),
+        ("chain_id = 31337\n", "", "chain_id"),
+        ("chain_id = 31337\n", "chain_id = 31337\nchain_id = 1\n", "chain_id"),
+        ("seat = 1\n", "seat = 1\nweight = 2\n", "weight"),
+    ] {
+        let error = shape(&with(old, new));
+        assert!(error.contains(named) && error.contains("seat-0.toml"), "{error}");
+    }
+}
+
+#[test]
+fn a_number_has_to_be_whole() {
+    for value in ["2.7", "-1", "true", "\"two\"", "\"+2\"", "[2]"] {
+        let error = shape(&with("window = 2", &format!("window = {value}")));
+        assert!(error.contains("window"), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load_with(Path::new("/nowhere/seat.toml"), []).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/seat.toml: cannot be read") && error.contains("--config"), "{error}");
+}
+
+#[test]
+fn each_senseless_value_is_refused_with_its_field() {
+    let url = "\"https://one.example:9081\"";
+    for (old, new, field, reason) in [
+        ("\"ws://127.0.0.1:8545/secret-token\"", "\"ftp://host\"", "chain.rpc", "ws://"),
+        ("chain_id = 31337", "chain_id = 0", "chain.chain_id", "0 is no chain"),
+        ("00c0\"", "00c\"", "chain.contract", "is not an address"),
+        (
+            "\"0x00000000000000000000000000000000000000c0\"",
+            "\"0x0000000000000000000000000000000000000000\"",
+            "chain.contract",
+            "zero address",
+        ),
+        ("\"0x00000000000000000000000000000000000000c0\"", "\"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD\"", "", ""),
+        (
+            "\"0x00000000000000000000000000000000000000c0\"",
+            "\"0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD\"",
+            "chain.contract",
+            "checksum",
+        ),
+        ("\"finalized\"", "\"latest\"", "chain.finality", "\"latest\""),
+        ("\"finalized\"", "12", "", ""),
+        ("window = 2", "window = 4", "ring.window", "the window of 4 does not fit a ring of 3 seats"),
+        ("window = 2", "window = 256", "ring.window", "at most 255"),
+        ("quorum = 2", "quorum = 3", "ring.quorum", "the quorum of 3"),
+        ("period = 86400", "period = 60", "ring.period", "60"),
+        ("cap = \"1000000000000000000000\"", "cap = \"1e21\"", "ring.cap", "\"1e21\" is not an amount"),
+        ("cap = \"1000000000000000000000\"", "cap = \"79228162514264337593543950336\"", "ring.cap", "2^96"),
+        ("0000002\"", "0000001\"", "ring.seats", "seats 0 and 1 have the same key"),
+        ("0000002\"", "0000000\"", "ring.seats", "seat 1 has no key"),
+        ("00f1\"]", "00f1\", \"0x00000000000000000000000000000000000000f1\"]", "api.requesters[1]", "twice"),
+        ("[\"0x00000000000000000000000000000000000000f1\"]", "[]", "api.requesters", "nobody"),
+        ("00f1\"]", "0003\"]", "api.requesters", "is the key of seat 2"),
+        ("\"127.0.0.1:8080\"", "\"localhost\"", "api.listen", "\"localhost\""),
+        ("seat = 2", "seat = 3", "peers.seat[1].seat", "3 is no seat of this ring"),
+        ("seat = 2", "seat = 1", "peers.seat[1].seat", "seat 1 is listed twice"),
+        (url, "\"http://one.example:9081\"", "peers.seat[0].url", "https://"),
+        (url, "\"https://user:pass@one.example\"", "peers.seat[0].url", "https://"),
+        (url, "\"https://one.example/path\"", "peers.seat[0].url", "no more"),
+        ("\"seat-2.crt\"", "\"seat-1.crt\"", "peers.seat[1].certificate", "that of seat 1"),
+        ("\"seat-2.crt\"", "\"seat-0.crt\"", "peers.seat[1].certificate", "this seat's own"),
+        ("\"seat-2.crt\"", "\"seat-9.crt\"", "peers.seat[1].certificate", "seat-9.crt"),
+        ("\"seat-2.crt\"", "\"seat-0.key\"", "peers.seat[1].certificate", "PEM"),
+        ("\"seat-0.key\"", "\"seat-1.key\"", "peers.private_key", "does not work with the certificate"),
+        ("\"seat-0.json\"", "\"seat-9.json\"", "signer.keystore", "seat-9.json"),
+        ("\"seat-0.password\"", "\"seat-9.password\"", "signer.password_file", "seat-9.password"),
+        ("[store]", "[policy]\ncopies = 4\n[store]", "policy.copies", "4 is not within 1 to 3"),
+        ("[store]", "[policy]\nmax_gas = 0\n[store]", "policy.max_gas", "at least 1"),
+        ("[store]", "[policy]\ntick_ms = 1\n[store]", "policy.tick_ms", "10 to 60000"),
+    ] {
+        let text = with(old, new);
+        if field.is_empty() {
+            load(&text).unwrap_or_else(|error| panic!("{new}: {error}"));
+            continue;
+        }
+        let problems = problems(&text);
+        assert!(
+            problems.iter().any(|(found, why)| found == field && why.contains(reason)),
+            "{old} -> {new}: expected {field} with {reason:?}, found {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_is_not_listed_is_missed() {
+    let without_second = &FILE[..FILE.rfind("[[peers.seat]]").unwrap()];
+    let found = problems(without_second);
+    assert!(found.iter().any(|(field, why)| field == "peers.seat" && why.contains("1 seats are listed")), "{found:?}");
+    let without_peers = &FILE[..FILE.find("[peers]").unwrap()];
+    let found = problems(without_peers);
+    assert!(found.iter().any(|(field, why)| field == "peers" && why.contains("missing")), "{found:?}");
+}
+
+#[test]
+fn a_ring_of_one_needs_no_peers() {
+    let text = &FILE[..FILE.find("[peers]").unwrap()];
+    let start = text.find("seats = [").unwrap();
+    let end = start + text[start..].find(']').unwrap() + 1;
+    let seats = "seats = [\"0x0000000000000000000000000000000000000001\"]";
+    let text =
+        text.replace(&text[start..end], seats).replace("window = 2", "window = 1").replace("quorum = 2", "quorum = 1");
+    let config = load(&text).unwrap();
+    assert!(config.peers.is_none());
+    assert_eq!(config.policy.copies, 1);
+    config.settings(seat(0)).unwrap();
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let text = with("chain_id = 31337", "chain_id = 0").replace("window = 2", "window = 4").replace("00f1\"", "00f\"");
+    let fields: Vec<_> = problems(&text).into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["chain.chain_id", "ring.window", "api.requesters[0]"]);
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_is_refused_and_one_that_a_group_can_read_is_warned_of() {
+    let folder = folder();
+    for name in ["seat-0.password", "seat-0.key"] {
+        let path = folder.path().join(name);
+        let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        set(0o604);
+        let error = load_from(&folder, FILE, &[]).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("chmod 600"), "{error}");
+        set(0o640);
+        let config = load_from(&folder, FILE, &[]).unwrap();
+        assert!(config.warnings.iter().any(|warning| warning.contains(name)), "{:?}", config.warnings);
+        set(0o400);
+        assert_eq!(load_from(&folder, FILE, &[]).unwrap().warnings, [""; 0]);
+    }
+}
+
+#[test]
+fn a_secret_is_read_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    secret(&path, 0o600);
+    assert_eq!(read_secret(&path).unwrap().as_slice(), b"correct horse");
+    std::fs::write(&path, vec![b'x'; 64 * 1024 + 1]).unwrap();
+    assert!(matches!(read_secret(&path), Err(SecretFileError::TooLong { .. })));
+    assert!(matches!(read_secret(&folder.path().join("none")), Err(SecretFileError::Unreadable { .. })));
+}
+
+#[test]
+fn finality_without_confirmations_is_warned_of() {
+    let config = load(&with("\"finalized\"", "0")).unwrap();
+    assert_eq!(config.chain.finality, Finality::Confirmations(0));
+    assert_eq!(config.warnings.len(), 1);
+}
+
+#[test]
+fn no_secret_shows_in_debug_or_errors() {
+    let folder = folder();
+    let config = load_from(&folder, FILE, &[]).unwrap();
+    let shown = format!("{config:?} {}", config.chain.rpc);
+    assert!(!shown.contains("secret-token"), "{shown}");
+    assert!(shown.contains("ws://127.0.0.1:8545"), "{shown}");
+    let error = load(&with("\"ws://127.0.0.1:8545/secret-token\"", "\"wss//host/secret-token\"")).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret-token"));
+}

@@ -1,0 +1,172 @@
+//! How the edges reach the driver.
+
+use std::time::Duration;
+
+use ring_contracts::{RequestId, SignedRequest};
+use ring_core::{Message, Overview, Refusal, RequestStatus};
+use serde::Serialize;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// What the driver is asked to do. Each answer comes after what it is about is on disk.
+#[derive(Debug)]
+pub enum Command {
+    /// A client posted a request.
+    Submit {
+        /// The request.
+        request: SignedRequest,
+        /// How long to wait for copies at peers.
+        patience: Duration,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Receipt>,
+    },
+    /// What is known of a request?
+    Status {
+        /// Which request.
+        id: RequestId,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Option<RequestStatus>>,
+    },
+    /// The seat at a glance?
+    Overview {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Overview>,
+    },
+    /// A peer said something.
+    Received {
+        /// The peer's seat.
+        from: usize,
+        /// What it said.
+        message: Message,
+        /// Answered when it is on disk.
+        reply: oneshot::Sender<()>,
+    },
+    /// A peer has these requests on its disk.
+    Delivered {
+        /// The peer's seat.
+        to: usize,
+        /// Which requests.
+        requests: Vec<RequestId>,
+    },
+}
+
+/// What became of a posted request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is new, and on the disks of enough seats.
+    Accepted(RequestStatus),
+    /// It was known already with the same content, and is on the disks of enough seats.
+    Known(RequestStatus),
+    /// It is on disk here, but not yet at enough seats.
+    Waiting(RequestStatus),
+    /// It was not taken.
+    Refused(Refusal),
+}
+
+/// Something that those who follow this seat want to know.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Notice {
+    /// A request is further than it was.
+    Request {
+        /// How far.
+        #[serde(flatten)]
+        status: RequestStatus,
+    },
+    /// The head moved.
+    Head {
+        /// The ring's next nonce.
+        nonce: u64,
+        /// The ring's epoch.
+        epoch: u32,
+        /// The number of the newest block.
+        block: u64,
+        /// The seats that may sign the next turn, the lead first.
+        window: Vec<usize>,
+    },
+    /// Something that people should hear of; after a halt, why.
+    Alarm {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// The driver has stopped: this process is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the relayer is stopping")]
+pub struct Stopped;
+
+/// The way to the driver. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Handle {
+    /// How many notices a slow follower may be behind before it misses some.
+    const NOTICES: usize = 1_024;
+
+    /// A handle, and the end at which its commands come out.
+    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(capacity);
+        let (notices, _) = broadcast::channel(Self::NOTICES);
+        (Self { commands, notices }, receiver)
+    }
+
+    /// Takes a request. Waits at most `patience` for its copies.
+    ///
+    /// # Errors
+    /// The driver has stopped: whether the request was taken is not known.
+    pub async fn submit(&self, request: SignedRequest, patience: Duration) -> Result<Receipt, Stopped> {
+        self.ask(|reply| Command::Submit { request, patience, reply }).await
+    }
+
+    /// What is known of a request.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn request_status(&self, id: RequestId) -> Result<Option<RequestStatus>, Stopped> {
+        self.ask(|reply| Command::Status { id, reply }).await
+    }
+
+    /// The seat at a glance.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn overview(&self) -> Result<Overview, Stopped> {
+        self.ask(|reply| Command::Overview { reply }).await
+    }
+
+    /// Hands over what a peer said; comes back when it is on disk.
+    ///
+    /// # Errors
+    /// The driver has stopped: whether it is on disk is not known.
+    pub async fn received(&self, from: usize, message: Message) -> Result<(), Stopped> {
+        self.ask(|reply| Command::Received { from, message, reply }).await
+    }
+
+    /// Says that a peer has requests on its disk.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn delivered(&self, to: usize, requests: Vec<RequestId>) -> Result<(), Stopped> {
+        self.commands.send(Command::Delivered { to, requests }).await.map_err(|_| Stopped)
+    }
+
+    /// Everything there is to notice from now on.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Tells whoever follows.
+    pub(crate) fn notify(&self, notice: Notice) {
+        // Nobody following is no error.
+        let _ = self.notices.send(notice);
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}

@@ -1,0 +1,107 @@
+//! Connections: how many, how slow, and how they end.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long requests under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// The most bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many connections there may be at a time. More have to wait until one ends.
+    pub connections: usize,
+    /// How long a connection may take to be opened (TLS).
+    pub handshake: Duration,
+    /// How long a connection may be silent between requests, and how long the head of one may take.
+    pub idle: Duration,
+}
+
+/// Serves HTTP/1.1 until told to stop. `open` turns a new connection into a stream and what answers on it; while it is at
+/// work, the next connections are accepted.
+pub(crate) async fn serve<Open, Opening, Stream>(
+    listener: TcpListener,
+    limits: Limits,
+    open: Open,
+    shutdown: CancellationToken,
+) where
+    Open: Fn(TcpStream) -> Opening,
+    Opening: Future<Output = io::Result<(Stream, Router)>> + Send + 'static,
+    Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let tasks = TaskTracker::new();
+    let accepting = async {
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Most likely no file descriptor is free: one will be when a connection ends.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            };
+            // Without it answers may be late, not wrong.
+            let _ = stream.set_nodelay(true);
+            let opening = open(stream);
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                let _place = place;
+                match timeout(limits.handshake, opening).await {
+                    Ok(Ok((stream, router))) => talk(stream, router, limits, shutdown).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection was refused"),
+                    Err(_) => tracing::debug!("a connection took too long to open"),
+                }
+            });
+        }
+    };
+    shutdown.run_until_cancelled(accepting).await;
+    drop(listener);
+    tasks.close();
+    if timeout(GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "connections were cut: their requests took too long to end");
+    }
+}
+
+async fn talk<Stream>(stream: Stream, router: Router, limits: Limits, shutdown: CancellationToken)
+where
+    Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            // Cut in the end, or one that never reads would outlive the server.
+            match timeout(GRACE, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

@@ -1,0 +1,257 @@
+//! What this seat says to the others.
+
+use std::{collections::BTreeMap, error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
+
+use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use ring_core::Message;
+use serde::Serialize;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Identity, MESSAGES, PRESENCE, Peer, TlsError, queue::Queue, tls};
+use crate::driver::{Handle, Stopped};
+
+/// How many messages wait for one peer.
+const QUEUE: usize = 256;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a peer may take to have a message on its disk.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long nothing is said before the peer is asked whether it is there. Below the idle time that servers allow.
+const PROBE: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often at most one peer's trouble is worth a line.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// The other seats, as this one talks to them.
+#[derive(Clone, Debug)]
+pub struct Peers(Arc<BTreeMap<usize, Line>>);
+
+#[derive(Debug)]
+struct Line {
+    queue: Arc<Queue<Message>>,
+    link: watch::Receiver<Link>,
+}
+
+/// Whether a peer answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) connected: bool,
+    pub(super) error: Option<String>,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Its seat.
+    pub seat: usize,
+    /// Whether it answered last time.
+    pub connected: bool,
+    /// What was wrong last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How many messages wait for it.
+    pub queued: usize,
+    /// How many were dropped because too many waited. They are sent again if they still matter.
+    pub dropped: u64,
+}
+
+impl Peers {
+    /// Starts talking to the other seats, until told to stop.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn start(
+        identity: &Identity,
+        peers: &[Peer],
+        handle: &Handle,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, TlsError> {
+        let start = |peer: &Peer| {
+            let setup = |error: reqwest::Error| TlsError::Setup(error.to_string());
+            let client = Client::builder()
+                .tls_backend_preconfigured(tls::client(identity, peer)?)
+                .https_only(true)
+                .http1_only()
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(ANSWER_TIMEOUT)
+                .pool_max_idle_per_host(1)
+                .build()
+                .map_err(setup)?;
+            let queue = Arc::new(Queue::new(QUEUE));
+            let (status, link) = watch::channel(Link::default());
+            let talk = Talk {
+                seat: peer.seat,
+                messages: at(&peer.url, MESSAGES),
+                presence: at(&peer.url, PRESENCE),
+                client,
+                queue: queue.clone(),
+                status,
+                handle: handle.clone(),
+                warned: None,
+            };
+            tokio::spawn(shutdown.clone().run_until_cancelled_owned(talk.run()));
+            Ok((peer.seat, Line { queue, link }))
+        };
+        let lines = peers.iter().map(start).collect::<Result<_, TlsError>>()?;
+        Ok(Self(Arc::new(lines)))
+    }
+
+    /// Nobody to talk to: a ring of one.
+    pub fn none() -> Self {
+        Self(Arc::new(BTreeMap::new()))
+    }
+
+    /// Has a message sent, soon and at most once. Never waits; if too much waits already, the oldest message is dropped.
+    pub fn send(&self, to: usize, message: Message) {
+        match self.0.get(&to) {
+            Some(line) => line.queue.push(message),
+            None => tracing::error!(seat = to, "a message to a seat that is no peer was dropped"),
+        }
+    }
+
+    /// How each peer is reached.
+    pub fn connections(&self) -> Vec<Connection> {
+        let connection = |(seat, line): (&usize, &Line)| {
+            let Link { connected, error } = line.link.borrow().clone();
+            let (queued, dropped) = line.queue.counts();
+            Connection { seat: *seat, connected, error, queued, dropped }
+        };
+        self.0.iter().map(connection).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn link(&self, to: usize) -> watch::Receiver<Link> {
+        self.0[&to].link.clone()
+    }
+}
+
+fn at(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(path);
+    url
+}
+
+/// Why something was not said.
+enum Failure {
+    /// Nobody there, or nobody who could take it now.
+    Away(String),
+    /// The peer took offence at this one thing.
+    Refused(String),
+}
+
+/// Talks to one peer.
+struct Talk {
+    seat: usize,
+    messages: Url,
+    presence: Url,
+    client: Client,
+    queue: Arc<Queue<Message>>,
+    status: watch::Sender<Link>,
+    handle: Handle,
+    warned: Option<Instant>,
+}
+
+impl Talk {
+    async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        // Asks at once, so that a peer with nothing to hear is known to be there.
+        let mut said = self.probe().await;
+        loop {
+            match said {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    self.show(true, None);
+                }
+                Err(Failure::Refused(reason)) => {
+                    self.warn("a peer refused a message", &reason);
+                    self.show(true, Some(reason));
+                }
+                Err(Failure::Away(reason)) => {
+                    self.warn("a peer cannot be reached", &reason);
+                    self.show(false, Some(reason));
+                    sleep(pause).await;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                    // Something new may be said by now; if not, ask.
+                    if self.queue.counts().0 == 0 {
+                        said = self.probe().await;
+                        continue;
+                    }
+                }
+            }
+            said = tokio::select! {
+                message = self.queue.pop() => match self.tell(message).await {
+                    Ok(said) => said,
+                    Err(Stopped) => return,
+                },
+                () = sleep(PROBE) => self.probe().await,
+            };
+        }
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        judge(self.client.get(self.presence.clone()).send().await)
+    }
+
+    async fn tell(&self, message: Message) -> Result<Result<(), Failure>, Stopped> {
+        let body = match serde_json::to_vec(&message) {
+            Ok(body) => body,
+            Err(error) => return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}")))),
+        };
+        let post = self.client.post(self.messages.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
+        let said = judge(post.send().await);
+        if let (Ok(()), Message::Requests { requests }) = (&said, message) {
+            let ids = requests.into_iter().map(|signed| signed.request.id).collect();
+            self.handle.delivered(self.seat, ids).await?;
+        }
+        Ok(said)
+    }
+
+    fn show(&self, connected: bool, error: Option<String>) {
+        let link = Link { connected, error };
+        self.status.send_if_modified(|shown| {
+            let changed = *shown != link;
+            if shown.connected != connected {
+                tracing::info!(seat = self.seat, connected, "a peer's connection changed");
+            }
+            *shown = link;
+            changed
+        });
+    }
+
+    fn warn(&mut self, what: &str, reason: &str) {
+        if self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(seat = self.seat, url = %self.messages, reason, "{what}");
+        } else {
+            tracing::debug!(seat = self.seat, reason, "{what}");
+        }
+    }
+}
+
+fn judge(answer: reqwest::Result<Response>) -> Result<(), Failure> {
+    match answer.map(|response| response.status()) {
+        Ok(StatusCode::NO_CONTENT) => Ok(()),
+        Ok(status) if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            Err(Failure::Away(format!("it answered {status}")))
+        }
+        Ok(status) => Err(Failure::Refused(format!("it answered {status}"))),
+        Err(error) => Err(Failure::Away(with_causes(error.without_url()))),
+    }
+}
+
+fn with_causes(error: reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}

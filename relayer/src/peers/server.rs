@@ -1,0 +1,93 @@
+//! What other seats connect to.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    routing,
+};
+use rustls::pki_types::CertificateDer;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{MESSAGES, PRESENCE, Peer, tls};
+use crate::{
+    config,
+    driver::Handle,
+    http::{Code, Error, body, connections},
+};
+
+/// The most bytes of one message.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// How many messages of one peer are read at a time. An honest one sends one after the other; one more may be left over from
+/// a connection that it has given up.
+const MESSAGES_AT_ONCE: usize = 2;
+/// How long a peer may take to send a message.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const LIMITS: connections::Limits =
+    connections::Limits { connections: 256, handshake: Duration::from_secs(5), idle: Duration::from_secs(60) };
+
+/// Where a connection comes from.
+#[derive(Clone)]
+struct From {
+    seat: usize,
+    turns: Arc<Semaphore>,
+}
+
+/// Takes messages of the other seats until told to stop.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub async fn serve(
+    listener: TcpListener,
+    config: &config::Peers,
+    handle: Handle,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let tls = tls::server(&config.identity, &config.seats).map_err(io::Error::other)?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let known: Arc<[(CertificateDer<'static>, From)]> = config.seats.iter().map(known).collect();
+    let router = Router::new()
+        .route(MESSAGES, routing::post(receive))
+        .route(PRESENCE, routing::get(async || StatusCode::NO_CONTENT))
+        .fallback(async || Error::from(Code::UnknownRoute))
+        .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
+        .with_state(handle);
+    let open = |stream: TcpStream| {
+        let (acceptor, known, router) = (acceptor.clone(), known.clone(), router.clone());
+        async move {
+            let stream = acceptor.accept(stream).await?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let from = known.iter().find(|(certificate, _)| Some(certificate) == shown).map(|(_, from)| from.clone());
+            // The handshake takes no certificate that is not among the known.
+            let from = from.ok_or_else(|| io::Error::other("the certificate is no seat's"))?;
+            Ok((stream, router.layer(Extension(from))))
+        }
+    };
+    connections::serve(listener, LIMITS, open, shutdown).await;
+    Ok(())
+}
+
+fn known(peer: &Peer) -> (CertificateDer<'static>, From) {
+    (peer.certificate.clone(), From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) })
+}
+
+/// Answers only once everything that the message leads to is on disk here.
+async fn receive(
+    State(handle): State<Handle>,
+    Extension(from): Extension<From>,
+    request: Request,
+) -> Result<StatusCode, Error> {
+    body::require_json(request.headers())?;
+    let _turn = from.turns.try_acquire().map_err(|_| Code::Busy)?;
+    let message = body::json(request, MAX_MESSAGE, BODY_TIMEOUT).await?;
+    handle.received(from.seat, message).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,256 @@
+//! One seat, put together from its parts.
+
+use std::{path::Path, sync::Arc};
+
+use alloy::providers::DynProvider;
+use eyre::{Context, ensure, eyre};
+use ring_contracts::{IRingMultisig::RingView, RingMultisig};
+use ring_core::{Message, Record, Settings, State};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    chain::{self, Cursor, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
+    config::{self, Config},
+    driver::{Driver, Edges, Handle, Outbox},
+    http,
+    peers::{self, Peers},
+    signer::KeystoreSigner,
+    store::{Identity, Store},
+};
+
+/// A seat that is configured, has its key, and has seen that its chain is the right one.
+pub struct Seat {
+    config: Config,
+    settings: Settings,
+    seat: usize,
+    signer: Arc<KeystoreSigner>,
+    provider: DynProvider,
+    ring: RingView,
+}
+
+impl Seat {
+    /// Reads the configuration, opens the key, and looks at the chain.
+    ///
+    /// # Errors
+    /// Whatever is wrong with any of them.
+    pub async fn load(config_file: &Path) -> eyre::Result<Self> {
+        let config = Config::load(config_file)?;
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let signer = &config.signer;
+        let signer = Arc::new(KeystoreSigner::open(&signer.keystore, &signer.password_file, config.chain.domain)?);
+        let settings = config.settings(signer.address())?;
+        let seat = settings.check()?;
+        let provider = chain::connect(config.chain.rpc.expose().as_str()).await?;
+        chain::verify(&provider, &config.chain.domain).await?;
+        let contract = RingMultisig::new(config.chain.domain.contract, provider.clone());
+        let ring = contract.getRing(config.ring.id).call().await.wrap_err("the ring cannot be read from the chain")?;
+        ensure!(
+            ring.epoch != 0,
+            "ring {} does not exist in {}: have the master form it, or correct ring.id",
+            config.ring.id,
+            config.chain.domain.contract
+        );
+        Ok(Self { config, settings, seat, signer, provider, ring })
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { domain: self.settings.domain, ring: self.settings.ring, key: self.settings.key }
+    }
+
+    /// The ring on chain must be the one that the configuration announces.
+    fn ensure_announced(&self) -> eyre::Result<()> {
+        let announced = self.settings.charter.commitment();
+        ensure!(
+            self.ring.charter == announced,
+            "ring {} has charter {} on chain, and the configuration announces {announced}: compare window, quorum, asset, cap, \
+             period and seats of [ring] with `ring-keys ring show`",
+            self.settings.ring,
+            self.ring.charter,
+        );
+        Ok(())
+    }
+
+    /// Makes the store of a seat that starts for the first time, in the ring's present epoch.
+    ///
+    /// # Errors
+    /// The ring is not the announced one, or there is a store already.
+    pub async fn init(&self) -> eyre::Result<()> {
+        self.ensure_announced()?;
+        let mut store = Store::create(&self.config.store.path, self.identity()).await?;
+        let (epoch, nonce) = (self.ring.epoch, self.ring.nonce.to());
+        store.commit(&[Record::Joined { epoch, nonce }]).await?;
+        info!(seat = self.seat, epoch, nonce, store = %self.config.store.path.display(), "this seat is ready to run");
+        Ok(())
+    }
+
+    /// Lets a halted seat take part in a new epoch.
+    ///
+    /// # Errors
+    /// The ring is not the announced one, not in that epoch, or halted; or this seat takes part already.
+    pub async fn resume(&self, epoch: u32) -> eyre::Result<()> {
+        self.ensure_announced()?;
+        ensure!(
+            self.ring.epoch == epoch,
+            "ring {} is in epoch {} on chain, not {epoch}: ask the master which one to take part in",
+            self.settings.ring,
+            self.ring.epoch
+        );
+        ensure!(!self.ring.halted, "ring {} is halted on chain: the master has to resume it first", self.settings.ring);
+        let (mut store, records) = Store::open(&self.config.store.path, self.identity()).await?;
+        let state = State::restore(self.settings.clone(), records)?;
+        match (state.epoch(), state.halt()) {
+            (Some(current), _) if current == epoch => {
+                return Err(eyre!(
+                    "this seat takes part in epoch {epoch} already{}: a halt ends with its epoch, so the master has to resume \
+                     or re-form the ring first",
+                    if state.halt().is_some() { ", and halted in it" } else { "" }
+                ));
+            }
+            (Some(current), _) if current > epoch => {
+                return Err(eyre!("this seat has been in epoch {current} already, {epoch} is over"));
+            }
+            (_, Some(halt)) => info!(%halt, "ending the halt"),
+            (_, None) => {}
+        }
+        let nonce = self.ring.nonce.to();
+        store.commit(&[Record::Joined { epoch, nonce }]).await?;
+        info!(seat = self.seat, epoch, nonce, "this seat takes part again");
+        Ok(())
+    }
+
+    /// Says what was found.
+    pub fn report(&self) -> String {
+        let Settings { domain, ring, charter, key, .. } = &self.settings;
+        let same = match self.ring.charter == charter.commitment() {
+            true => "as announced",
+            false => "NOT AS ANNOUNCED: compare [ring] with `ring-keys ring show`",
+        };
+        format!(
+            "seat {} of {} (key {key})\nring {ring} of {} on chain {}: {same}\nepoch {}, nonce {}, {}\nwindow {}, quorum {}\n\
+             rpc {}\nstore {}",
+            self.seat,
+            charter.seats.len(),
+            domain.contract,
+            domain.chain_id,
+            self.ring.epoch,
+            self.ring.nonce,
+            if self.ring.halted { "HALTED" } else { "running" },
+            charter.window,
+            charter.quorum,
+            self.config.chain.rpc,
+            self.config.store.path.display(),
+        )
+    }
+
+    /// Works until cancelled.
+    ///
+    /// # Errors
+    /// The store failed, or a part ended that should not.
+    pub async fn run(self, cancel: CancellationToken) -> eyre::Result<()> {
+        let (mut store, records) = Store::open(&self.config.store.path, self.identity()).await?;
+        store.set_own_seat(self.seat);
+        let state = State::restore(self.settings.clone(), records)?;
+        if let Some(halt) = state.halt() {
+            warn!("this seat is halted and signs nothing: {halt}");
+        }
+        let api = listen(self.config.api.listen, "api.listen").await?;
+
+        let (handle, commands) = Handle::channel(256);
+        let (views_in, views) = mpsc::channel(4);
+        let start = Cursor {
+            first_open_nonce: state.first_open_nonce(),
+            from_block: state.final_block().unwrap_or(self.config.chain.from_block),
+        };
+        let (cursor, cursor_out) = watch::channel(start);
+        let (wanted, wanted_out) = watch::channel(None);
+
+        let finality = match self.config.chain.finality {
+            config::Finality::Tag => chain::Finality::Tag,
+            config::Finality::Confirmations(depth) => chain::Finality::Depth(depth),
+        };
+        let watching = WatcherSettings::new(&self.settings, finality, self.config.chain.poll);
+        let watcher = Watcher::new(self.provider.clone(), watching, cursor_out, views_in);
+        let sending = SubmitterSettings::new(self.settings.domain, self.config.policy.max_fee, self.config.chain.poll);
+        let submitter = Submitter::new(self.provider.clone(), sending, self.signer.clone(), wanted_out);
+
+        let mut parts = JoinSet::new();
+        let outbox = self.start_peers(&handle, &mut parts, &cancel).await?;
+        let limits = http::Limits::new(self.config.api.accept_timeout);
+        let serving = http::serve(api, handle.clone(), outbox.clone(), limits, cancel.clone());
+        parts.spawn(async move {
+            serving.await;
+            Ok(())
+        });
+        parts.spawn(async move {
+            watcher.run().await;
+            Ok(())
+        });
+        parts.spawn(async move {
+            submitter.run().await;
+            Ok(())
+        });
+        let edges = Edges {
+            commands,
+            handle,
+            views,
+            cursor,
+            wanted,
+            outbox: Box::new(outbox),
+            signer: self.signer,
+            tick: self.config.policy.tick,
+            from_block: self.config.chain.from_block,
+        };
+        info!(seat = self.seat, key = %self.settings.key, api = %self.config.api.listen, "running");
+
+        let mut driver = tokio::spawn(Driver::new(state, store, edges).run(cancel.clone()));
+        let outcome = tokio::select! {
+            done = &mut driver => done?.map_err(eyre::Report::from),
+            Some(part) = parts.join_next() => match part? {
+                Ok(()) if cancel.is_cancelled() => Ok(()),
+                Ok(()) => Err(eyre!("a part of this relayer ended by itself")),
+                Err(error) => Err(error),
+            },
+        };
+        cancel.cancel();
+        if !driver.is_finished() {
+            driver.await??;
+        }
+        parts.shutdown().await;
+        outcome
+    }
+
+    /// Listens for the other seats and starts talking to them; in a ring of one there are none.
+    async fn start_peers(
+        &self,
+        handle: &Handle,
+        parts: &mut JoinSet<eyre::Result<()>>,
+        cancel: &CancellationToken,
+    ) -> eyre::Result<Peers> {
+        let Some(settings) = &self.config.peers else { return Ok(Peers::none()) };
+        let listener = listen(settings.listen, "peers.listen").await?;
+        let peers = Peers::start(&settings.identity, &settings.seats, handle, cancel)?;
+        let (settings, handle, cancel) = (settings.clone(), handle.clone(), cancel.clone());
+        parts.spawn(async move { Ok(peers::serve(listener, &settings, handle, cancel).await?) });
+        Ok(peers)
+    }
+}
+
+impl Outbox for Peers {
+    fn send(&self, to: usize, message: Message) {
+        Self::send(self, to, message);
+    }
+}
+
+async fn listen(address: std::net::SocketAddr, field: &str) -> eyre::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .wrap_err_with(|| format!("cannot listen on {address}: free the port, or choose another in {field}"))
+}

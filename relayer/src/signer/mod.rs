@@ -1,0 +1,69 @@
+//! The key of a seat. A signer answers two questions and no others: "sign this reserved turn", and (as the chain's
+//! [`TransactionSigner`]) "sign this transaction", which carries a reserved turn or a halt to the chain.
+
+mod keystore;
+
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use ring_contracts::CompactSignature;
+
+use crate::{chain::TransactionSigner, store::DurableReservation};
+
+pub use keystore::KeystoreSigner;
+
+/// What the signer of a transaction needs to see.
+#[derive(Clone, Debug)]
+pub enum Permit {
+    /// To execute a turn: it is reserved on disk, for sending it is signing it.
+    Turn(DurableReservation),
+    /// To halt the ring: nothing.
+    Halt,
+}
+
+/// One key, wherever it lives.
+pub trait Signer: TransactionSigner<Permit> {
+    /// Signs a turn that is reserved on disk.
+    fn sign_turn<'a>(
+        &'a self,
+        reservation: &'a DurableReservation,
+    ) -> BoxFuture<'a, Result<CompactSignature, SignerError>>;
+}
+
+/// Why a signer does not sign.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The keystore cannot be read.
+    #[error("the keystore {path} cannot be read ({why}): it has to be a Web3 Secret Storage file (version 3)")]
+    Keystore {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The password is wrong.
+    #[error("the password in {password_file} does not open the keystore {path}")]
+    Password {
+        /// Where the keystore is.
+        path: PathBuf,
+        /// Where the password is.
+        password_file: PathBuf,
+    },
+    /// The password cannot be read.
+    #[error("the password file {path} cannot be read: {why}")]
+    PasswordFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The turn reserved is of another contract or chain.
+    #[error("the reservation is not of this contract and chain")]
+    OtherDomain,
+    /// The transaction is not what is wanted.
+    #[error("this key does not sign a transaction that {0}")]
+    NotWanted(&'static str),
+    /// The key itself failed.
+    #[error("the key failed: {0}")]
+    Key(String),
+}
