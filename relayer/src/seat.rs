@@ -87,6 +87,7 @@ impl Seat {
         let mut store = Store::create(&self.config.store.path, self.identity()).await?;
         let (epoch, nonce) = (self.ring.epoch, self.ring.nonce.to());
         store.commit(&[Record::Joined { epoch, nonce }]).await?;
+        store.close().await;
         info!(seat = self.seat, epoch, nonce, store = %self.config.store.path.display(), "this seat is ready to run");
         Ok(())
     }
@@ -122,6 +123,7 @@ impl Seat {
         }
         let nonce = self.ring.nonce.to();
         store.commit(&[Record::Joined { epoch, nonce }]).await?;
+        store.close().await;
         info!(seat = self.seat, epoch, nonce, "this seat takes part again");
         Ok(())
     }

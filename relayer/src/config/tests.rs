@@ -214,10 +214,10 @@ fn each_senseless_value_is_refused_with_its_field() {
             "chain.contract",
             "zero address",
         ),
-        ("\"0x00000000000000000000000000000000000000c0\"", "\"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD\"", "", ""),
+        ("\"0x00000000000000000000000000000000000000c0\"", "\"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed\"", "", ""),
         (
             "\"0x00000000000000000000000000000000000000c0\"",
-            "\"0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD\"",
+            "\"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD\"",
             "chain.contract",
             "checksum",
         ),

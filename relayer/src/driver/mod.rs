@@ -93,13 +93,15 @@ impl Driver {
             // Halting must not wait behind a queue of requests: what the chain says comes first.
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => break,
                 Some(view) = self.edges.views.recv() => self.observe(view).await?,
                 Some(signed) = self.signed.1.recv() => self.take_signature(signed).await?,
                 _ = ticks.tick() => self.tick().await?,
                 Some(command) = self.edges.commands.recv() => self.obey(command).await?,
             }
         }
+        self.store.close().await;
+        Ok(())
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), StoreError> {

@@ -58,10 +58,11 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Error> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = error.path().to_string();
+        // A segment without a name is "?", and the body as a whole ".".
+        let path = error.path().to_string();
+        let field = path.trim_end_matches(['?', '.']);
         let error = Error::new(Code::Malformed, error.inner().to_string());
-        // "." is the body as a whole.
-        if field == "." { error } else { error.at(field) }
+        if field.is_empty() { error } else { error.at(field) }
     })?;
     deserializer.end().map_err(|error| Error::new(Code::Malformed, error.to_string()))?;
     Ok(value)

@@ -1,1 +1,736 @@
+use std::{collections::BTreeSet, net::SocketAddr};
 
+use ring_contracts::{Address, B256, Bytes, Request as Payment, RequestError, U256};
+use ring_core::{Block, Halt, Phase, Refusal};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::driver::{Command, Notice};
+
+const ID: RequestId = RequestId::repeat_byte(0xab);
+const JSON: &str = "application/json";
+
+fn limits() -> Limits {
+    Limits::new(Duration::from_secs(5))
+}
+
+/// A server, and the end at which the driver would be.
+struct Server {
+    address: SocketAddr,
+    handle: Handle,
+    commands: Option<mpsc::Receiver<Command>>,
+    shutdown: CancellationToken,
+    serving: JoinHandle<()>,
+    client: reqwest::Client,
+}
+
+/// An answer. Every one that a test sees is checked against the table of routes and the shape of errors.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    retry_after: Option<u64>,
+    body: Value,
+}
+
+impl Answer {
+    fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap()
+    }
+
+    fn field(&self) -> Option<&str> {
+        self.body["error"]["field"].as_str()
+    }
+
+    fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap()
+    }
+}
+
+impl Server {
+    async fn start(limits: Limits) -> Self {
+        // Clients want one, even for plain HTTP.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (handle, commands) = Handle::channel(16);
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, handle.clone(), Peers::none(), limits, shutdown.clone()));
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { address, handle, commands: Some(commands), shutdown, serving, client }
+    }
+
+    /// Has a driver answer everything.
+    fn answering(mut self, mut answer: impl FnMut(Command) + Send + 'static) -> Self {
+        let mut commands = self.commands.take().unwrap();
+        tokio::spawn(async move {
+            while let Some(command) = commands.recv().await {
+                answer(command);
+            }
+        });
+        self
+    }
+
+    /// The next thing the driver is asked.
+    async fn asked(&mut self) -> Command {
+        self.commands.as_mut().unwrap().recv().await.unwrap()
+    }
+
+    fn was_not_asked(&mut self) {
+        assert!(self.commands.as_mut().unwrap().try_recv().is_err(), "it reached the driver");
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn call(&self, request: reqwest::RequestBuilder) -> Answer {
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().as_str().to_lowercase(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.unwrap();
+        let status = response.status().as_u16();
+        check_against_table(&method, &path, status);
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+        assert_eq!(response.headers()["content-type"], JSON);
+        let body: Value = response.json().await.unwrap();
+        if status >= 400 && path != HEALTH {
+            let error = body["error"].as_object().unwrap();
+            assert!(error.keys().all(|key| ["code", "message", "field"].contains(&key.as_str())), "{error:?}");
+            assert!(Code::ALL.iter().any(|code| code.name() == error["code"] && code.status() == status), "{error:?}");
+            assert_eq!(retry_after.is_some(), status == 503, "{error:?}");
+        }
+        Answer { status, retry_after, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call(self.client.get(self.url(path))).await
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>) -> Answer {
+        self.call(self.client.post(self.url(REQUESTS)).header("content-type", JSON).body(body)).await
+    }
+
+    /// Sends bytes as they are, and reads until the server closes.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+}
+
+/// What came until the connection ended, however it ended.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8(text).unwrap()
+}
+
+fn check_against_table(method: &str, path: &str, status: u16) {
+    let template = if path.starts_with(REQUESTS) && path != REQUESTS { REQUEST } else { path };
+    let of_path: Vec<_> = ROUTES.iter().filter(|(_, route, _)| *route == template).collect();
+    let of_method = of_path.iter().find(|(of, _, _)| *of == method);
+    let expected = match of_method {
+        Some((_, _, statuses)) => statuses.to_vec(),
+        None if of_path.is_empty() => vec![404],
+        None => vec![405],
+    };
+    assert!(expected.contains(&status), "{method} {path} answered {status}, which is not in its table: {expected:?}");
+}
+
+fn request_json() -> Value {
+    json!({
+        "request": {
+            "id": ID,
+            "ring": 1,
+            "target": Address::with_last_byte(9),
+            "value": "1000000000000000000000",
+            "data": "0x",
+            "gas": 100_000,
+            "expiry": 2_000_000_000u64,
+        },
+        "signature": format!("0x{}", "11".repeat(65)),
+    })
+}
+
+fn body() -> String {
+    request_json().to_string()
+}
+
+fn status(phase: Phase) -> RequestStatus {
+    RequestStatus { id: ID, phase }
+}
+
+async fn submitted(receipt: Receipt) -> Answer {
+    let mut receipt = Some(receipt);
+    let server = Server::start(limits()).await.answering(move |command| match command {
+        Command::Submit { reply, .. } => drop(reply.send(receipt.take().unwrap())),
+        other => panic!("{other:?}"),
+    });
+    server.post(body()).await
+}
+
+fn overview() -> Overview {
+    Overview {
+        ring: 1,
+        seat: 0,
+        key: Address::with_last_byte(1),
+        epoch: Some(1),
+        head: Some(Block { number: 9, time: 900 }),
+        nonce: Some(5),
+        first_open_nonce: 4,
+        window: vec![2, 0],
+        waiting: 0,
+        bound: 0,
+        settled: 0,
+        unexplained: Vec::new(),
+        halted: None,
+        halted_because: None,
+    }
+}
+
+async fn health_of(overview: Overview) -> Answer {
+    let server = Server::start(limits()).await.answering(move |command| match command {
+        Command::Overview { reply } => drop(reply.send(overview.clone())),
+        other => panic!("{other:?}"),
+    });
+    server.get(HEALTH).await
+}
+
+// Submitting
+
+#[tokio::test]
+async fn a_request_reaches_the_driver_as_it_was_posted() {
+    let mut server = Server::start(limits()).await;
+    let (answer, ()) = {
+        let url = server.url(REQUESTS);
+        let request = server.client.post(url).header("content-type", "Application/JSON; charset=utf-8").body(body());
+        let mut commands = server.commands.take().unwrap();
+        tokio::join!(server.call(request), async move {
+            let Command::Submit { request, patience, reply } = commands.recv().await.unwrap() else { panic!() };
+            let expected = Payment {
+                id: ID,
+                ring: 1,
+                target: Address::with_last_byte(9),
+                value: 1_000_000_000_000_000_000_000,
+                data: Bytes::new(),
+                gas: 100_000,
+                expiry: 2_000_000_000,
+            };
+            assert_eq!(request.request, expected);
+            assert_eq!(patience, Duration::from_secs(5));
+            reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
+        })
+    };
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.body, json!({ "id": ID, "status": "accepted" }));
+}
+
+#[tokio::test]
+async fn a_known_request_is_answered_with_how_far_it_is() {
+    let answer = submitted(Receipt::Known(status(Phase::Signing { epoch: 2, nonce: 7 }))).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, json!({ "id": ID, "status": "signing", "epoch": 2, "nonce": 7 }));
+}
+
+#[tokio::test]
+async fn a_request_at_too_few_seats_is_not_called_accepted() {
+    let answer = submitted(Receipt::Waiting(status(Phase::Received))).await;
+    assert_eq!((answer.status, answer.code()), (503, "not_enough_copies"));
+    assert!(answer.message().contains("submit the same again"));
+    assert!(answer.retry_after.is_some());
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_status_code_and_field() {
+    let native = Address::ZERO;
+    let token = Address::with_last_byte(7);
+    let (cap, amount) = (U256::from(1), U256::from(2));
+    for (refusal, status, code, field) in [
+        (
+            Refusal::Malformed(RequestError::TooLarge { field: "gas", value: 1 << 24, bits: 24 }),
+            400,
+            "malformed",
+            Some("request.gas"),
+        ),
+        (
+            Refusal::Malformed(RequestError::NotATransfer { target: token, length: 3 }),
+            422,
+            "not_a_transfer",
+            Some("request.data"),
+        ),
+        (Refusal::Malformed(ring_contracts::SignatureError::HighS.into()), 400, "invalid_signature", Some("signature")),
+        (Refusal::Conflict(ID), 409, "conflict", Some("request.id")),
+        (Refusal::WrongRing { expected: 1, actual: 2 }, 422, "wrong_ring", Some("request.ring")),
+        (Refusal::UnknownRequester(token), 403, "unknown_requester", Some("signature")),
+        (Refusal::Expired { expiry: 1, now: 2 }, 422, "expired", Some("request.expiry")),
+        (Refusal::AssetNotPermitted(native), 422, "asset_not_permitted", Some("request.value")),
+        (Refusal::AssetNotPermitted(token), 422, "asset_not_permitted", Some("request.target")),
+        (Refusal::OverCap { asset: native, cap, amount }, 422, "over_cap", Some("request.value")),
+        (Refusal::OverCap { asset: token, cap, amount }, 422, "over_cap", Some("request.data")),
+        (Refusal::TooMuchGas { gas: 9, most: 8 }, 422, "too_much_gas", Some("request.gas")),
+        (Refusal::Halted("it was told to".into()), 503, "halted", None),
+        (Refusal::NotReady, 503, "not_ready", None),
+    ] {
+        let said = refusal.to_string();
+        let answer = submitted(Receipt::Refused(refusal)).await;
+        assert_eq!((answer.status, answer.code(), answer.field()), (status, code, field));
+        assert_eq!(answer.message(), said);
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_body_is_refused_by_field_and_goes_no_further() {
+    let mut server = Server::start(limits()).await;
+    let with = |pointer: &str, value: Value| {
+        let mut json = request_json();
+        *json.pointer_mut(pointer).unwrap() = value;
+        json.to_string()
+    };
+    let unknown = |pointer: &str| {
+        let mut json = request_json();
+        json.pointer_mut(pointer).unwrap().as_object_mut().unwrap().insert("memo".into(), json!("hi"));
+        json.to_string()
+    };
+    let doubled = |old: &str, new: &str| {
+        let text = body();
+        assert!(text.contains(old), "{text}");
+        text.replacen(old, new, 1)
+    };
+    let missing = {
+        let mut json = request_json();
+        json["request"].as_object_mut().unwrap().remove("gas");
+        json.to_string()
+    };
+    for (what, text, field) in [
+        ("nothing", String::new(), None),
+        ("no JSON", "hello".into(), None),
+        ("an array", "[]".into(), None),
+        ("half of it", body()[..40].into(), Some("request")),
+        ("more after it", format!("{} {}", body(), body()), None),
+        ("an amount that is a number", with("/request/value", json!(1000)), Some("request.value")),
+        ("an amount that is a fraction", with("/request/value", json!(0.5)), Some("request.value")),
+        ("an amount with an exponent", with("/request/value", json!("1e18")), Some("request.value")),
+        ("a negative amount", with("/request/value", json!("-1")), Some("request.value")),
+        ("a hexadecimal amount", with("/request/value", json!("0x10")), Some("request.value")),
+        ("an amount with a plus", with("/request/value", json!("+1")), Some("request.value")),
+        ("an amount beyond 128 bits", with("/request/value", json!("9".repeat(40))), Some("request.value")),
+        ("gas that is a float", with("/request/gas", json!(100000.0)), Some("request.gas")),
+        ("gas that is negative", with("/request/gas", json!(-1)), Some("request.gas")),
+        ("gas that is text", with("/request/gas", json!("100000")), Some("request.gas")),
+        ("gas beyond 32 bits", with("/request/gas", json!(1u64 << 32)), Some("request.gas")),
+        ("an expiry that is a float", with("/request/expiry", json!(2e9)), Some("request.expiry")),
+        ("an id that is too short", with("/request/id", json!("0xab")), Some("request.id")),
+        (
+            "an address that is too long",
+            with("/request/target", json!(format!("0x{}", "1".repeat(42)))),
+            Some("request.target"),
+        ),
+        ("data that is not hexadecimal", with("/request/data", json!("0xzz")), Some("request.data")),
+        ("a signature that is too short", with("/signature", json!("0x11")), Some("signature")),
+        ("a field that nobody knows", unknown(""), Some("memo")),
+        ("such a field in the request", unknown("/request"), Some("request.memo")),
+        ("no gas", missing, Some("request")),
+        ("a doubled field", doubled("\"ring\":1", "\"ring\":1,\"ring\":1"), Some("request.ring")),
+        ("a doubled field with two values", doubled("\"value\":", "\"value\":\"1\",\"value\":"), Some("request.value")),
+        ("a doubled signature", doubled("\"signature\":", "\"signature\":\"0x\",\"signature\":"), Some("signature")),
+        ("deep nesting", "[".repeat(10_000), None),
+    ] {
+        let answer = server.post(text).await;
+        assert_eq!(
+            (answer.status, answer.code(), answer.field()),
+            (400, "malformed", field),
+            "{what}: {}",
+            answer.message()
+        );
+    }
+    server.was_not_asked();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_say_it_is_json_is_refused() {
+    let mut server = Server::start(limits()).await;
+    for kind in
+        ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/plain; application/json", ""]
+    {
+        let request = server.client.post(server.url(REQUESTS)).header("content-type", kind).body(body());
+        let answer = server.call(request).await;
+        assert_eq!((answer.status, answer.code()), (415, "not_json"), "{kind}");
+    }
+    let answer = server.call(server.client.post(server.url(REQUESTS)).body(body())).await;
+    assert_eq!((answer.status, answer.code()), (415, "not_json"));
+    server.was_not_asked();
+}
+
+#[tokio::test]
+async fn a_body_may_have_as_many_bytes_as_the_limit_and_not_one_more() {
+    let server = Server::start(limits()).await.answering(|command| match command {
+        Command::Submit { reply, .. } => drop(reply.send(Receipt::Known(status(Phase::Accepted)))),
+        other => panic!("{other:?}"),
+    });
+    let padded = |length: usize| body() + &" ".repeat(length - body().len());
+    assert_eq!(server.post(padded(64 * 1024)).await.status, 200);
+    for length in [64 * 1024 + 1, 200 * 1024] {
+        let answer = server.post(padded(length)).await;
+        assert_eq!((answer.status, answer.code()), (413, "too_large"));
+        assert!(answer.message().contains("65536"), "{}", answer.message());
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_an_announced_length_is_bounded_as_well() {
+    let mut server = Server::start(limits()).await;
+    let chunks = futures::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 4096])));
+    let answer = server.post(reqwest::Body::wrap_stream(chunks)).await;
+    assert_eq!((answer.status, answer.code()), (413, "too_large"));
+    server.was_not_asked();
+}
+
+#[tokio::test]
+async fn a_client_that_is_too_slow_with_its_body_is_told_so() {
+    let server = Server::start(Limits { body: Duration::from_millis(20), ..limits() }).await;
+    let head = "POST /v1/requests HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                content-length: 100\r\n\r\n{";
+    let answer = server.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("slow_body"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_not_taken() {
+    let mut server = Server::start(limits()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let text = body();
+    let head = "POST /v1/requests HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    stream.write_all(format!("{head}content-length: {}\r\n\r\n{text}", text.len() + 1).as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    read_to_end(&mut stream).await;
+    server.was_not_asked();
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_or_too_slow_ends_the_connection() {
+    let connections = ConnectionLimits { idle: Duration::from_millis(20), ..limits().connections };
+    let server = Server::start(Limits { connections, ..limits() }).await;
+    let long = server.raw(format!("GET /v1/health HTTP/1.1\r\nx: {}\r\n", "y".repeat(64 * 1024)).as_bytes()).await;
+    assert!(long.is_empty() || long.starts_with("HTTP/1.1 431"), "{long}");
+    assert_eq!(server.raw(b"GET /v1/health HTTP/1.1\r\n").await, "");
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let connections = ConnectionLimits { idle: Duration::from_millis(20), ..limits().connections };
+    let server = Server::start(Limits { connections, ..limits() }).await;
+    assert_eq!(server.raw(b"").await, "");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_until_another_ends() {
+    let connections = ConnectionLimits { connections: 1, ..limits().connections };
+    let server = Server::start(Limits { connections, ..limits() }).await;
+    let ask = b"GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first.write_all(ask).await.unwrap();
+    first.readable().await.unwrap();
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    second.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(timeout(Duration::from_millis(50), second.readable()).await.is_err(), "the second was served");
+    drop(first);
+    assert!(read_to_end(&mut second).await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn when_the_driver_has_stopped_nothing_is_promised() {
+    let mut server = Server::start(limits()).await;
+    server.commands = None;
+    for answer in [server.post(body()).await, server.get(&format!("{REQUESTS}/{ID}")).await, server.get(HEALTH).await] {
+        assert_eq!((answer.status, answer.code()), (503, "stopping"));
+    }
+}
+
+#[tokio::test]
+async fn when_the_driver_does_not_answer_the_client_hears_that_nothing_is_known() {
+    let short = Duration::from_millis(10);
+    let server = Server::start(Limits { accept: short, body: short, answer: short, ..limits() }).await;
+    let answer = server.post(body()).await;
+    assert_eq!((answer.status, answer.code()), (503, "no_answer"));
+    assert!(answer.message().contains("may or may not"));
+}
+
+#[tokio::test]
+async fn too_many_submissions_at_once_are_told_to_come_again() {
+    let mut server = Server::start(Limits { submissions: 1, ..limits() }).await;
+    let first = server.client.post(server.url(REQUESTS)).header("content-type", JSON).body(body()).send();
+    let first = tokio::spawn(first);
+    let Command::Submit { reply, .. } = server.asked().await else { panic!() };
+    let answer = server.post(body()).await;
+    assert_eq!((answer.status, answer.code()), (503, "busy"));
+    reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
+    assert_eq!(first.await.unwrap().unwrap().status(), 202);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_not_the_end() {
+    async fn broken() -> StatusCode {
+        panic!("secret details")
+    }
+    let routes = guarded(Router::new().route(HEALTH, routing::get(broken)), Duration::from_secs(5));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(limits()).await;
+    server.address = listener.local_addr().unwrap();
+    let open = move |stream| std::future::ready(Ok((stream, routes.clone())));
+    tokio::spawn(connections::serve(listener, limits().connections, open, CancellationToken::new()));
+    for _ in 0..2 {
+        let answer = server.get(HEALTH).await;
+        assert_eq!((answer.status, answer.code()), (500, "internal"));
+        assert!(!answer.message().contains("secret"));
+    }
+}
+
+// Asking
+
+#[tokio::test]
+async fn a_request_is_found_by_either_form_of_its_id() {
+    let transaction = B256::repeat_byte(3);
+    let server = Server::start(limits()).await.answering(move |command| match command {
+        Command::Status { id, reply } => {
+            assert_eq!(id, ID);
+            reply.send(Some(status(Phase::Final { nonce: 4, transaction }))).unwrap();
+        }
+        other => panic!("{other:?}"),
+    });
+    let digits = "ab".repeat(16);
+    let uuid = uuid::Uuid::from_bytes(ID.0).to_string();
+    for id in [format!("0x{digits}"), format!("0x{}", digits.to_uppercase()), uuid.clone(), uuid.to_uppercase()] {
+        let answer = server.get(&format!("{REQUESTS}/{id}")).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body, json!({ "id": ID, "status": "final", "nonce": 4, "transaction": transaction }));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_request_is_404() {
+    let server = Server::start(limits()).await.answering(|command| match command {
+        Command::Status { reply, .. } => drop(reply.send(None)),
+        other => panic!("{other:?}"),
+    });
+    let answer = server.get(&format!("{REQUESTS}/{ID}")).await;
+    assert_eq!((answer.status, answer.code()), (404, "unknown_request"));
+}
+
+#[tokio::test]
+async fn an_id_of_another_form_is_400() {
+    let mut server = Server::start(limits()).await;
+    let digits = "ab".repeat(16);
+    for id in [
+        "x".into(),
+        digits.clone(),
+        format!("0x{digits}ab"),
+        format!("0x{}", &digits[1..]),
+        format!("0X{digits}"),
+        format!("0x{}zz", &digits[2..]),
+        format!("{{{}}}", uuid::Uuid::from_bytes(ID.0)),
+        format!("urn:uuid:{}", uuid::Uuid::from_bytes(ID.0)),
+        "%00".into(),
+        "0x0xababababababababababababababababab".into(),
+    ] {
+        let answer = server.get(&format!("{REQUESTS}/{id}")).await;
+        assert_eq!((answer.status, answer.code()), (400, "invalid_id"), "{id}");
+    }
+    server.was_not_asked();
+}
+
+#[tokio::test]
+async fn health_is_200_only_while_the_seat_works() {
+    let answer = health_of(overview()).await;
+    assert_eq!((answer.status, &answer.body["status"]), (200, &json!("running")));
+    assert_eq!((&answer.body["nonce"], &answer.body["peers"]), (&json!(5), &json!([])));
+
+    for not_ready in [Overview { head: None, ..overview() }, Overview { epoch: None, ..overview() }] {
+        let answer = health_of(not_ready).await;
+        assert_eq!((answer.status, &answer.body["status"]), (503, &json!("notReady")));
+    }
+
+    let halt = Halt::Ordered { reason: "drill".into() };
+    let answer = health_of(Overview { halted_because: Some(halt.to_string()), halted: Some(halt), ..overview() }).await;
+    assert_eq!((answer.status, &answer.body["status"]), (503, &json!("halted")));
+    assert_eq!(answer.body["halted"], json!({ "kind": "ordered", "reason": "drill" }));
+    assert_eq!(answer.body["haltedBecause"], "ordered: drill");
+}
+
+#[tokio::test]
+async fn other_routes_and_methods_are_refused_in_the_same_form() {
+    let mut server = Server::start(limits()).await;
+    for path in ["/", "/v1", "/v1/requests/", "/v2/requests", "/v1/requests/a/b", "/v1/health/x"] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, answer.code()), (404, "unknown_route"), "{path}");
+    }
+    let client = &server.client;
+    for request in [
+        client.get(server.url(REQUESTS)),
+        client.delete(server.url(REQUESTS)),
+        client.post(server.url(HEALTH)),
+        client.put(server.url(&format!("{REQUESTS}/{ID}"))),
+    ] {
+        let answer = server.call(request).await;
+        assert_eq!((answer.status, answer.code()), (405, "method_not_allowed"));
+    }
+    server.was_not_asked();
+}
+
+// Following
+
+struct Follower {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Follower {
+    async fn start(server: &Server) -> Self {
+        let response = server.client.get(server.url(EVENTS)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The name and data of the next event; `None` when the stream ends.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let line =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+                let found = (line("event:"), serde_json::from_str(&line("data:")).unwrap());
+                self.text = rest.to_owned();
+                return Some(found);
+            }
+            self.text += std::str::from_utf8(&self.response.chunk().await.unwrap()?).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn followers_hear_everything_from_then_on_in_order() {
+    let server = Server::start(limits()).await;
+    server.handle.notify(Notice::Alarm { reason: "before".into() });
+    let mut follower = Follower::start(&server).await;
+    server.handle.notify(Notice::Request { status: status(Phase::Accepted) });
+    server.handle.notify(Notice::Alarm { reason: "two\nlines".into() });
+    let first = follower.next().await.unwrap();
+    assert_eq!(first, ("request".into(), json!({ "type": "request", "id": ID, "status": "accepted" })));
+    let second = follower.next().await.unwrap();
+    assert_eq!(second, ("alarm".into(), json!({ "type": "alarm", "reason": "two\nlines" })));
+}
+
+#[tokio::test]
+async fn a_follower_that_is_too_slow_is_told_how_many_it_missed() {
+    let server = Server::start(limits()).await;
+    let mut follower = Follower::start(&server).await;
+    // All at once: nothing is read in between.
+    for number in 0..1_024 + 3 {
+        server.handle.notify(Notice::Alarm { reason: number.to_string() });
+    }
+    assert_eq!(follower.next().await.unwrap(), ("lagged".into(), json!({ "type": "lagged", "missed": 3 })));
+    assert_eq!(follower.next().await.unwrap().1["reason"], "3");
+}
+
+#[tokio::test]
+async fn one_follower_too_many_is_refused_until_another_leaves() {
+    let server = Server::start(Limits { followers: 1, ..limits() }).await;
+    let follower = Follower::start(&server).await;
+    let answer = server.get(EVENTS).await;
+    assert_eq!((answer.status, answer.code()), (503, "busy"));
+    drop(follower);
+    let free = async {
+        while server.client.get(server.url(EVENTS)).send().await.unwrap().status() != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), free).await.unwrap();
+}
+
+// Stopping
+
+#[tokio::test]
+async fn a_server_that_stops_answers_what_it_took_and_lets_followers_go() {
+    let mut server = Server::start(limits()).await;
+    let mut follower = Follower::start(&server).await;
+    let post = server.client.post(server.url(REQUESTS)).header("content-type", JSON).body(body()).send();
+    let post = tokio::spawn(post);
+    let Command::Submit { reply, .. } = server.asked().await else { panic!() };
+    server.shutdown.cancel();
+    assert_eq!(follower.next().await, None);
+    reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
+    assert_eq!(post.await.unwrap().unwrap().status(), 202);
+    server.serving.await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+// The description
+
+fn description() -> Value {
+    serde_saphyr::from_str(include_str!("../../../docs/api.yaml")).unwrap()
+}
+
+#[test]
+fn the_description_has_every_route_and_status_and_no_other() {
+    let description = description();
+    let mut described = BTreeSet::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if method == "parameters" {
+                continue;
+            }
+            for status in operation["responses"].as_object().unwrap().keys() {
+                described.insert(format!("{method} {path} {status}"));
+            }
+        }
+    }
+    let table = ROUTES
+        .iter()
+        .flat_map(|(method, path, statuses)| statuses.iter().map(move |status| format!("{method} {path} {status}")));
+    assert_eq!(described, table.collect());
+}
+
+#[test]
+fn the_description_has_every_error_code_and_no_other() {
+    let description = description();
+    let codes = description.pointer("/components/schemas/Error/properties/error/properties/code/enum").unwrap();
+    let described: BTreeSet<_> = codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    assert_eq!(described, Code::ALL.iter().map(|code| code.name()).collect());
+}
+
+#[test]
+fn the_description_has_every_phase_of_a_request() {
+    let description = description();
+    let described = &description["components"]["schemas"]["RequestStatus"]["properties"]["status"]["enum"];
+    let transaction = B256::ZERO;
+    let phases = [
+        Phase::Received,
+        Phase::Accepted,
+        Phase::Signing { epoch: 0, nonce: 0 },
+        Phase::Executed { nonce: 0, transaction },
+        Phase::Final { nonce: 0, transaction },
+        Phase::Failed { nonce: 0, transaction },
+        Phase::Expired,
+        Phase::Disputed { nonce: 0, transaction },
+    ];
+    let names = phases.map(|phase| serde_json::to_value(status(phase)).unwrap()["status"].clone());
+    assert_eq!(*described, json!(names));
+}
+
+#[test]
+fn the_description_has_the_fields_of_a_request() {
+    let description = description();
+    let schemas = &description["components"]["schemas"];
+    let names =
+        |schema: &Value| -> BTreeSet<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
+    let json = request_json();
+    let fields = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(names(&schemas["SignedRequest"]), fields(&json));
+    assert_eq!(names(&schemas["Request"]), fields(&json["request"]));
+    let health = Health { status: Condition::Running, overview: overview(), peers: Vec::new() };
+    assert_eq!(names(&schemas["Health"]), fields(&serde_json::to_value(health).unwrap()));
+}

@@ -136,6 +136,13 @@ impl Store {
         Ok((store, records))
     }
 
+    /// Lets go of the file, so that another process can have it.
+    pub async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the store was not closed cleanly; what was committed is safe");
+        }
+    }
+
     /// Says which seat is this one's, so that its own signatures are known among the votes.
     pub fn set_own_seat(&mut self, seat: usize) {
         self.own_seat = Some(seat);

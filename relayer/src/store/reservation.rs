@@ -6,10 +6,12 @@ use ring_contracts::{B256, Domain, Turn};
 /// reads back after the commit; a signer signs nothing else. So a signature without a durable reservation cannot be
 /// written down.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
+/// # use ring_contracts::{B256, Turn};
 /// # use ring_relayer::store::DurableReservation;
-/// # let (turn, digest, domain) = unimplemented!();
-/// let forged = DurableReservation { turn, digest, domain };
+/// fn forge(turn: Turn, digest: B256) -> DurableReservation {
+///     DurableReservation { turn, digest } // its fields are private
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct DurableReservation {

@@ -317,10 +317,12 @@ impl World {
     pub(crate) fn mine(&mut self, transactions: &[Transaction], seconds: u64) {
         self.chain.mine(transactions, seconds, DEPTH);
         let ledger = self.chain.ledger().clone();
-        self.note(|| {
-            let turns: Vec<_> = ledger.turns.iter().map(|turn| (turn.turn.id().nonce, turn.digest)).collect();
-            format!("block: epoch {} nonce {} halted {} turns {turns:?}", ledger.epoch, ledger.nonce, ledger.halted)
-        });
+        if ledger.turns.last().is_some_and(|turn| turn.block == self.chain.head()) {
+            self.note(|| {
+                let turns: Vec<_> = ledger.turns.iter().map(|turn| (turn.turn.id().nonce, turn.digest)).collect();
+                format!("block: epoch {} nonce {} halted {} turns {turns:?}", ledger.epoch, ledger.nonce, ledger.halted)
+            });
+        }
         self.check_chain();
     }
 
@@ -383,7 +385,9 @@ impl World {
         let Some(state) = self.hosts[seat].state.as_mut() else { return };
         let told = describe(&event);
         let Effects { records, mut actions } = state.step(event);
-        self.note(|| format!("seat {seat}: {told} -> {} records, {} actions", records.len(), actions.len()));
+        if !records.is_empty() || !actions.is_empty() {
+            self.note(|| format!("seat {seat}: {told} -> {} records, {} actions", records.len(), actions.len()));
+        }
         let crashes = self.faults && self.random.chance(self.plan.crashes);
         if crashes && self.random.chance(300) {
             // Before anything was durable: nothing of it ever was.
@@ -661,7 +665,8 @@ impl World {
                     let number = self.posted.len() as u8 + 1;
                     let soon = self.chain.head().time + 100 + self.random.below(1_500);
                     let expiry = if self.random.chance(250) { soon } else { FAR };
-                    let signed = self.request(number, 1 + u128::from(self.random.below(40)), expiry);
+                    let amount = 1 + u128::from(self.random.below(40));
+                    let signed = self.request(number, amount, expiry);
                     self.post(seat, &signed);
                 }
             }
@@ -787,10 +792,18 @@ impl World {
         let everybody = self.hosts.iter().all(|host| {
             let current = host.disk.epoch == self.chain.ledger().epoch;
             current && host.state.as_ref().is_some_and(|state| {
-                taken.iter().all(|id| state.request_status(*id).is_some_and(|status| is_end(status.phase)))
+                taken.iter().all(|id| match state.request_status(*id) {
+                    Some(status) => is_end(status.phase),
+                    None => self.is_over(*id),
+                })
             })
         });
         everybody && !self.pool.iter().any(|sent| matches!(sent, Transaction::Form { .. }))
+    }
+
+    /// Whether the time of a request is over, finally.
+    fn is_over(&self, id: RequestId) -> bool {
+        self.posted[&id].request.expiry + BLOCK_SECONDS * (DEPTH as u64 + 1) < self.chain.head().time
     }
 
     /// (c) Each request that was taken is executed exactly once, or its time passed; and every seat says the same.
@@ -812,6 +825,8 @@ impl World {
                     }
                     (Some(Phase::Failed { nonce, .. }), Some(turn)) => nonce == turn.turn.id().nonce && chain::fails(id),
                     (Some(Phase::Expired), None) => self.posted[&id].request.expiry < self.chain.head().time,
+                    // It never came here, and nobody has it any more to send.
+                    (None, None) => self.is_over(id),
                     // Who was away when an epoch ended has not seen the contents of its last turns.
                     (Some(Phase::Disputed { .. }), Some(_)) => stolen || self.plan.changes > self.changes_left,
                     _ => false,

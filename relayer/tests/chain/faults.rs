@@ -1,0 +1,230 @@
+//! What the watcher reports while its RPC fails, lies or is behind: the truth or nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use alloy::{primitives::B256, sol_types::SolEvent as _};
+use ring_contracts::RingMultisig;
+use ring_relayer::chain::{Cursor, WatcherSettings, connect};
+use serde_json::{Value, json};
+
+use crate::{
+    follower::Follower,
+    proxy::{Proxy, Verdict},
+    treasury::Treasury,
+};
+
+fn switch(on: bool) -> (Arc<AtomicBool>, Arc<AtomicBool>) {
+    let switch = Arc::new(AtomicBool::new(on));
+    (switch.clone(), switch)
+}
+
+fn blocks_asked(parameters: &Value) -> u64 {
+    let number = |name: &str| {
+        let text = parameters[0][name].as_str().expect("a block number").trim_start_matches("0x");
+        u64::from_str_radix(text, 16).expect("hex")
+    };
+    number("toBlock") - number("fromBlock") + 1
+}
+
+#[tokio::test]
+async fn a_hole_in_the_logs_is_told_as_a_fault_and_never_shown() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    treasury.anvil.mine(3).await;
+    let (hides, switch) = switch(true);
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
+        "eth_getLogs" if hides.load(SeqCst) => Verdict::Answer(json!([])),
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    follower.until_fault("contradictory answers").await;
+    assert_eq!(follower.sent(), None);
+    // What was kept of the lie must not outlive it.
+    switch.store(false, SeqCst);
+    assert_eq!(follower.view().await.turns.len(), 2);
+    follower.connection.wait_for(|connection| connection.fault.is_none()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reorg_between_two_questions_is_noticed() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    let before = treasury.ring().await.nonce;
+    let (armed, _) = switch(true);
+    let anvil = treasury.anvil.provider.clone();
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
+        "eth_getLogs" if armed.swap(false, SeqCst) => {
+            let anvil = anvil.clone();
+            Verdict::ForwardAnd(Box::pin(async move {
+                let reorg = alloy::providers::Provider::raw_request::<_, Value>(&anvil, "anvil_reorg".into(), json!([1, []]));
+                reorg.await.expect("Anvil reorganises");
+            }))
+        }
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let view = follower.view().await;
+    assert_eq!((before.to::<u64>(), view.nonce, view.turns.len()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn the_same_head_of_another_chain_is_another_head() {
+    // The logs come from a block with the head's number that is not the head.
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let (lies, switch) = switch(true);
+    let contract = treasury.domain.contract;
+    let digest = B256::repeat_byte(7);
+    let number = treasury.anvil.head().await;
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
+        "eth_getLogs" if lies.load(SeqCst) => {
+            let event = RingMultisig::TurnExecuted {
+                ring: crate::treasury::RING,
+                nonce: Default::default(),
+                digest,
+                requestIds: Default::default(),
+            };
+            let log = event.encode_log_data();
+            Verdict::Answer(json!([{
+                "address": contract, "topics": log.topics(), "data": log.data, "removed": false,
+                "blockNumber": format!("{number:#x}"), "blockHash": digest,
+                "transactionHash": digest, "transactionIndex": "0x0", "logIndex": "0x0",
+            }]))
+        }
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    follower.until_fault("reorganised").await;
+    assert_eq!(follower.sent(), None);
+    switch.store(false, SeqCst);
+    assert_ne!(follower.view().await.turns[0].digest, digest);
+}
+
+#[tokio::test]
+async fn an_rpc_that_fails_is_waited_for() {
+    let treasury = Treasury::new().await;
+    let (fails, switch) = switch(true);
+    let proxy = Proxy::start(treasury.anvil.http(), move |_, _| match fails.load(SeqCst) {
+        true => Verdict::Status(503),
+        false => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let connection = follower.until_fault("503").await;
+    assert_eq!(connection.head, None);
+    assert!(connection.failures > 0);
+    assert_eq!(follower.sent(), None);
+    switch.store(false, SeqCst);
+    follower.view().await;
+    let connection = follower.connection.borrow().clone();
+    assert_eq!((connection.fault, connection.failures), (None, 0));
+}
+
+#[tokio::test]
+async fn ranges_that_are_too_long_for_an_rpc_are_halved() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.anvil.mine(10).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    let proxy = Proxy::start(treasury.anvil.http(), |method, parameters| match method {
+        "eth_getLogs" if blocks_asked(parameters) > 3 => Verdict::Refuse(-32005, "query returned more than 10000 results"),
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    assert_eq!(follower.view().await.turns.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_final_is_read_once() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.anvil.mine(20).await;
+    let proxy = Proxy::start(treasury.anvil.http(), {
+        let mut first = true;
+        move |method, parameters| match method {
+            // All at once at first; then what is not final yet, and what just became so.
+            "eth_getLogs" if blocks_asked(parameters) > 4 && !std::mem::take(&mut first) => {
+                Verdict::Refuse(-32000, "read again")
+            }
+            _ => Verdict::Forward,
+        }
+    });
+    let proxy = proxy.await;
+    let settings = WatcherSettings { most_blocks: 2_000, ..treasury.watcher_settings() };
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), settings);
+    let mut view = follower.view().await;
+    let logs_before = proxy.count("eth_getLogs");
+    for _ in 0..5 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+        assert_eq!(view.turns.len(), 1);
+    }
+    assert!(proxy.count("eth_getLogs") - logs_before <= 10, "two questions a head");
+}
+
+#[tokio::test]
+async fn before_anything_is_final_the_first_block_is() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let proxy = Proxy::start(treasury.anvil.http(), |method, parameters| match method {
+        "eth_getBlockByNumber" if parameters[0] == "finalized" => Verdict::Answer(Value::Null),
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let view = follower.view().await;
+    assert_eq!((view.finalized.number, view.final_nonce, view.final_epoch, view.nonce), (0, 0, 0, 1));
+}
+
+#[tokio::test]
+async fn an_rpc_that_is_behind_is_not_taken_for_broken_finality() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let block = treasury.anvil.head().await;
+    treasury.anvil.mine(3).await;
+    let (forgets, switch) = switch(true);
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, parameters| match method {
+        "eth_getBlockByNumber" if parameters[0] == "finalized" && forgets.load(SeqCst) => Verdict::Answer(Value::Null),
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+
+    // Known from before a restart.
+    let cursor = Cursor { first_open_nonce: 1, from_block: block };
+    let provider = connect(proxy.url()).await.unwrap();
+    let mut follower = Follower::start(provider, treasury.watcher_settings(), cursor);
+    follower.until_fault("behind").await;
+    assert_eq!(follower.sent(), None);
+    switch.store(false, SeqCst);
+    assert_eq!(follower.view().await.final_nonce, 1);
+
+    // Known from a view, while the cursor has not moved yet.
+    switch.store(true, SeqCst);
+    follower.cursor.send_replace(Cursor { first_open_nonce: 0, from_block: 0 });
+    treasury.anvil.mine(1).await;
+    follower.until_fault("behind").await;
+    assert_eq!(follower.sent(), None);
+}
+
+#[tokio::test]
+async fn finality_that_is_really_broken_is_shown() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let block = treasury.anvil.head().await;
+    treasury.anvil.mine(3).await;
+    treasury.anvil.reorg(4).await;
+    treasury.anvil.mine(1).await;
+    let cursor = Cursor { first_open_nonce: 1, from_block: block };
+    let mut follower = Follower::start(treasury.anvil.provider.clone(), treasury.watcher_settings(), cursor);
+    let view = follower.view().await;
+    assert_eq!((view.nonce, view.final_nonce, view.turns), (0, 0, vec![]));
+}

@@ -1,0 +1,118 @@
+//! An RPC in front of Anvil's that fails and lies as a test wants it to.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+
+/// What to do with a question.
+pub(crate) enum Verdict {
+    /// Ask Anvil.
+    Forward,
+    /// Answer this instead.
+    Answer(Value),
+    /// Answer with this error.
+    Refuse(i64, &'static str),
+    /// Ask Anvil, and answer with this error all the same.
+    ForwardAndRefuse(i64, &'static str),
+    /// Answer with this HTTP status.
+    Status(u16),
+    /// Ask Anvil, do this, and pass its answer on.
+    ForwardAnd(BoxFuture<'static, ()>),
+}
+
+type Judge = Box<dyn FnMut(&str, &Value) -> Verdict + Send>;
+
+pub(crate) struct Proxy {
+    url: String,
+    counts: watch::Receiver<BTreeMap<String, u64>>,
+    server: JoinHandle<()>,
+}
+
+struct Shared {
+    target: String,
+    client: reqwest::Client,
+    judge: Mutex<Judge>,
+    counts: watch::Sender<BTreeMap<String, u64>>,
+}
+
+impl Proxy {
+    /// `judge` sees each method and its parameters.
+    pub(crate) async fn start(target: String, judge: impl FnMut(&str, &Value) -> Verdict + Send + 'static) -> Self {
+        let (counts, counted) = watch::channel(BTreeMap::new());
+        let client = reqwest::Client::new();
+        let shared = Shared { target, client, judge: Mutex::new(Box::new(judge)), counts };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let router = Router::new().route("/", post(serve)).with_state(Arc::new(shared));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+        Self { url, counts: counted, server }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn count(&self, method: &str) -> u64 {
+        self.counts.borrow().get(method).copied().unwrap_or_default()
+    }
+
+    /// Waits until a method was asked for so many times more.
+    pub(crate) async fn until_asked(&mut self, method: &str, times: u64) {
+        let goal = self.count(method) + times;
+        let asked = |counts: &BTreeMap<String, u64>| counts.get(method).is_some_and(|count| *count >= goal);
+        let waited = timeout(Duration::from_secs(30), self.counts.wait_for(asked)).await;
+        waited.unwrap_or_else(|_| panic!("{method} was not asked for")).expect("the proxy runs");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(State(shared): State<Arc<Shared>>, Json(question): Json<Value>) -> Response {
+    let method = question["method"].as_str().unwrap_or_default().to_owned();
+    let refuse = |code: i64, message: &str| {
+        let error = json!({ "code": code, "message": message });
+        Json(json!({ "jsonrpc": "2.0", "id": question["id"], "error": error })).into_response()
+    };
+    let verdict = (shared.judge.lock().expect("no test panics in it"))(&method, &question["params"]);
+    let response = match verdict {
+        Verdict::Forward => Json(forward(&shared, &question).await).into_response(),
+        Verdict::Answer(result) => {
+            Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })).into_response()
+        }
+        Verdict::Refuse(code, message) => refuse(code, message),
+        Verdict::ForwardAndRefuse(code, message) => {
+            forward(&shared, &question).await;
+            refuse(code, message)
+        }
+        Verdict::Status(status) => StatusCode::from_u16(status).expect("an HTTP status").into_response(),
+        Verdict::ForwardAnd(action) => {
+            let answer = forward(&shared, &question).await;
+            action.await;
+            Json(answer).into_response()
+        }
+    };
+    shared.counts.send_modify(|counts| *counts.entry(method).or_default() += 1);
+    response
+}
+
+async fn forward(shared: &Shared, question: &Value) -> Value {
+    let answer = shared.client.post(&shared.target).json(question).send().await.expect("Anvil answers");
+    answer.json().await.expect("JSON")
+}

@@ -1,0 +1,129 @@
+//! A submitter with a key that counts what it signs.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy::{
+    consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
+    primitives::{Address, B256, Bytes, U256},
+    providers::DynProvider,
+    signers::{SignerSync as _, local::PrivateKeySigner},
+};
+use futures::future::BoxFuture;
+use ring_relayer::chain::{Alarm, Sending, Submitter, SubmitterSettings, TransactionSigner, Wanted};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+
+use crate::{
+    follower::Follower,
+    treasury::{POLL, Treasury},
+};
+
+pub(crate) const GWEI: u128 = 1_000_000_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Signs whatever it is asked to, changed by `tamper`.
+pub(crate) struct Key {
+    key: PrivateKeySigner,
+    tamper: fn(&mut TxEip1559),
+    signed: Mutex<Vec<TxEip1559>>,
+}
+
+impl TransactionSigner<()> for Key {
+    fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    fn sign<'a>(
+        &'a self,
+        mut transaction: TxEip1559,
+        _: &'a Wanted<()>,
+    ) -> BoxFuture<'a, eyre::Result<TxEnvelope>> {
+        Box::pin(async move {
+            (self.tamper)(&mut transaction);
+            self.signed.lock().expect("no test panics in it").push(transaction.clone());
+            let signature = self.key.sign_hash_sync(&transaction.signature_hash())?;
+            Ok(transaction.into_signed(signature).into())
+        })
+    }
+}
+
+pub(crate) struct Sender {
+    pub(crate) wanted: watch::Sender<Option<Wanted<()>>>,
+    pub(crate) sending: watch::Receiver<Sending>,
+    key: Arc<Key>,
+    task: JoinHandle<()>,
+}
+
+impl Sender {
+    /// With an account of 1 ether, a ceiling of 300 gwei, and bumps after two blocks however fast they come.
+    pub(crate) async fn start(treasury: &Treasury, provider: DynProvider) -> Self {
+        let settings = SubmitterSettings {
+            bump_after: Duration::ZERO,
+            ..SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL)
+        };
+        let sender = Self::with(provider, settings, |_| {});
+        treasury.anvil.set_balance(sender.account(), U256::from(1_000_000_000 * GWEI)).await;
+        sender
+    }
+
+    pub(crate) fn with(provider: DynProvider, settings: SubmitterSettings, tamper: fn(&mut TxEip1559)) -> Self {
+        let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11)).expect("a key");
+        let key = Arc::new(Key { key, tamper, signed: Mutex::default() });
+        let (wanted, receiver) = watch::channel(None);
+        let submitter = Submitter::new(provider, settings, key.clone(), receiver);
+        let sending = submitter.sending();
+        Self { wanted, sending, key, task: tokio::spawn(submitter.run()) }
+    }
+
+    pub(crate) fn account(&self) -> Address {
+        self.key.address()
+    }
+
+    pub(crate) fn signed(&self) -> Vec<TxEip1559> {
+        self.key.signed.lock().expect("no test panics in it").clone()
+    }
+
+    pub(crate) fn want_turn(&self, nonce: u64, calldata: Bytes) {
+        self.wanted.send_replace(Some(Wanted::Turn { nonce, calldata, permit: () }));
+    }
+
+    pub(crate) fn want_halt(&self, calldata: Bytes) {
+        self.wanted.send_replace(Some(Wanted::Halt { epoch: 1, calldata, permit: () }));
+    }
+
+    /// Waits until it sends another transaction than `before`.
+    pub(crate) async fn until_sending(&mut self, before: Option<B256>) -> B256 {
+        let other = |sending: &Sending| sending.transaction.is_some() && sending.transaction != before;
+        let sending = timeout(PATIENCE, self.sending.wait_for(other)).await.expect("it sends").expect("it runs");
+        sending.transaction.expect("it was just there")
+    }
+
+    pub(crate) async fn until_alarm(&mut self, is_so: impl Fn(&Alarm) -> bool) -> Alarm {
+        let rings = |sending: &Sending| sending.alarm.as_ref().is_some_and(&is_so);
+        let sending = timeout(PATIENCE, self.sending.wait_for(rings)).await.expect("the alarm").expect("it runs");
+        sending.alarm.clone().expect("it was just there")
+    }
+
+    /// Nobody can want anything any more: the submitter ends.
+    pub(crate) async fn stop(self) {
+        drop(self.wanted);
+        timeout(PATIENCE, self.task).await.expect("the submitter ends").expect("without a panic");
+    }
+}
+
+/// Mines block after block until the ring is at this nonce.
+pub(crate) async fn mine_until_nonce(treasury: &Treasury, follower: &mut Follower, nonce: u64) {
+    let mined = timeout(PATIENCE, async {
+        loop {
+            treasury.anvil.mine(1).await;
+            let head = treasury.anvil.head().await;
+            if follower.until_block(head).await.nonce >= nonce {
+                return;
+            }
+        }
+    });
+    mined.await.unwrap_or_else(|_| panic!("turn {nonce} was never executed"));
+    assert_eq!(treasury.ring().await.nonce.to::<u64>(), nonce);
+}

@@ -1,0 +1,236 @@
+//! What the watcher reports of a chain that lives.
+
+use alloy::primitives::{Address, U256};
+use ring_contracts::{Action, Halt, RequestId, Turn};
+use ring_core::{Allowance, ObservedTurn};
+use ring_relayer::chain::{Cursor, Finality, WatcherSettings, connect};
+
+use crate::{
+    follower::Follower,
+    treasury::{CAP, Treasury, token_code},
+};
+
+fn digests(turns: &[ObservedTurn]) -> Vec<alloy::primitives::B256> {
+    turns.iter().map(|turn| turn.digest).collect()
+}
+
+async fn reports_turns_over(url: String, treasury: &Treasury) {
+    let mut follower = Follower::of(connect(&url).await.unwrap(), treasury.watcher_settings());
+    let start = follower.view().await;
+    assert_eq!((start.nonce, start.epoch, start.halted), (0, 1, false));
+    assert_eq!(start.charter, treasury.charter.commitment());
+    assert_eq!(start.turns, []);
+
+    let payee = Address::with_last_byte(0xaa);
+    let paying = treasury.turn_of(0, vec![
+        Treasury::payment(1, payee, 100),
+        Treasury::payment(2, Treasury::broken_payee(), 200),
+        Treasury::payment(3, payee, 300),
+    ]);
+    let turns = [paying, treasury.void(1), treasury.turn(2, 4)];
+    let mut expected = Vec::new();
+    for turn in &turns {
+        let transaction = treasury.executed(turn).await;
+        expected.push(ObservedTurn {
+            nonce: turn.id().nonce,
+            digest: turn.digest(&treasury.domain),
+            requests: turn.calls().iter().map(|call| call.request_id).collect(),
+            failed: Vec::new(),
+            transaction,
+            block: treasury.anvil.head().await,
+        });
+    }
+    expected[0].failed = vec![RequestId::with_last_byte(2)];
+    let view = follower.until("turn 2", |view| view.nonce == 3).await;
+    assert_eq!(view.turns, expected);
+    follower.stop().await;
+}
+
+#[tokio::test]
+async fn turns_are_reported_in_order_with_requests_digests_and_failures_over_http() {
+    let treasury = Treasury::new().await;
+    reports_turns_over(treasury.anvil.http(), &treasury).await;
+}
+
+#[tokio::test]
+async fn turns_are_reported_in_order_with_requests_digests_and_failures_over_ws() {
+    let treasury = Treasury::new().await;
+    reports_turns_over(treasury.anvil.ws(), &treasury).await;
+}
+
+#[tokio::test]
+async fn over_ws_heads_are_told_and_not_polled() {
+    let treasury = Treasury::new().await;
+    let settings = WatcherSettings { poll_interval: std::time::Duration::from_secs(3_600), ..treasury.watcher_settings() };
+    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await.unwrap(), settings);
+    let start = follower.view().await;
+    treasury.anvil.mine(1).await;
+    assert_eq!(follower.view().await.head.number, start.head.number + 1);
+}
+
+#[tokio::test]
+async fn a_head_is_reported_once() {
+    let treasury = Treasury::new().await;
+    for url in [treasury.anvil.http(), treasury.anvil.ws()] {
+        let mut follower = Follower::of(connect(&url).await.unwrap(), treasury.watcher_settings());
+        let mut last = follower.view().await.head.number;
+        for _ in 0..5 {
+            treasury.anvil.mine(1).await;
+            let head = follower.view().await.head.number;
+            assert_eq!(head, last + 1, "{url}");
+            last = head;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reorg_is_followed_and_leaves_no_hole() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await.unwrap(), treasury.watcher_settings());
+    let turns: Vec<Turn> = (0..3).map(|nonce| treasury.turn(nonce, nonce as u8)).collect();
+    for turn in &turns {
+        treasury.executed(turn).await;
+    }
+    let before = follower.until("turn 2", |view| view.nonce == 3).await;
+
+    treasury.anvil.reorg(2).await;
+    let after = follower.until("the reorg", |view| view.nonce < 3).await;
+    assert_eq!((after.nonce, &after.turns[..]), (1, &before.turns[..1]));
+    assert_eq!(after.head.number, before.head.number);
+
+    let other = treasury.turn(1, 0x77);
+    treasury.executed(&other).await;
+    treasury.executed(&turns[2]).await;
+    let again = follower.until("turn 2 again", |view| view.nonce == 3).await;
+    let digest = |turn: &Turn| turn.digest(&treasury.domain);
+    assert_eq!(digests(&again.turns), [digest(&turns[0]), digest(&other), digest(&turns[2])]);
+    assert_eq!(again.turns[1].requests, [RequestId::with_last_byte(0x77)]);
+}
+
+#[tokio::test]
+async fn a_reorg_below_finality_shows_what_the_chain_says_now() {
+    let treasury = Treasury::new().await;
+    let settings = WatcherSettings { finality: Finality::Depth(1), ..treasury.watcher_settings() };
+    let mut follower = Follower::of(connect(&treasury.anvil.http()).await.unwrap(), settings);
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    treasury.anvil.mine(3).await;
+    let before = follower.until("finality", |view| view.final_nonce == 2).await;
+
+    // The turns kept as final are no longer there: nothing of them may be shown.
+    treasury.anvil.reorg(4).await;
+    let after = follower.until("the reorg", |view| view.nonce == 1).await;
+    assert_eq!((after.final_nonce, after.turns), (1, before.turns[..1].to_vec()));
+    let other = treasury.turn(1, 3);
+    treasury.executed(&other).await;
+    treasury.anvil.mine(1).await;
+    let again = follower.until("the other turn", |view| view.final_nonce == 2).await;
+    assert_eq!(again.turns[1].digest, other.digest(&treasury.domain));
+}
+
+#[tokio::test]
+async fn what_is_final_follows_the_tag_or_the_depth() {
+    let treasury = Treasury::new().await;
+    let provider = connect(&treasury.anvil.http()).await.unwrap();
+    let mut by_tag = Follower::of(provider.clone(), treasury.watcher_settings());
+    let settings = WatcherSettings { finality: Finality::Depth(4), ..treasury.watcher_settings() };
+    let mut by_depth = Follower::of(provider, settings);
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let block = treasury.anvil.head().await;
+    for number in block..block + 6 {
+        let view = by_depth.until_block(number).await;
+        assert_eq!((view.finalized.number, view.final_nonce), (number - 4, u64::from(number - 4 >= block)));
+        let view = by_tag.until_block(number).await;
+        assert_eq!(view.final_nonce, u64::from(view.finalized.number >= block), "{:?}", view.finalized);
+        assert_eq!(view.final_epoch, 1);
+        treasury.anvil.mine(1).await;
+    }
+    assert_eq!(by_tag.view().await.final_nonce, 1);
+}
+
+#[tokio::test]
+async fn turns_before_the_cursor_are_not_reported() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(connect(&treasury.anvil.http()).await.unwrap(), treasury.watcher_settings());
+    for nonce in 0..3 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8)).await;
+    }
+    treasury.anvil.mine(3).await;
+    let view = follower.until("finality", |view| view.final_nonce == 3).await;
+    let from_block = view.turns[1].block;
+    follower.cursor.send_replace(Cursor { first_open_nonce: 2, from_block });
+    treasury.anvil.mine(1).await;
+    let later = follower.until_block(view.head.number + 1).await;
+    assert_eq!(later.turns, view.turns[2..]);
+
+    // And so after a restart, where nothing is kept.
+    let cursor = Cursor { first_open_nonce: 2, from_block };
+    let mut restarted = Follower::start(treasury.anvil.provider.clone(), treasury.watcher_settings(), cursor);
+    assert_eq!(restarted.view().await.turns, view.turns[2..]);
+}
+
+#[tokio::test]
+async fn a_long_history_is_read_in_pieces_to_the_same_view() {
+    let treasury = Treasury::new().await;
+    for nonce in 0..4 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8)).await;
+        treasury.anvil.mine(2).await;
+    }
+    let whole = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings()).view().await;
+    for most_blocks in [1, 3, 5] {
+        let settings = WatcherSettings { most_blocks, ..treasury.watcher_settings() };
+        let pieces = Follower::of(treasury.anvil.provider.clone(), settings).view().await;
+        assert_eq!(pieces, whole, "{most_blocks} at a time");
+    }
+}
+
+#[tokio::test]
+async fn a_halt_and_a_new_epoch_are_reported() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let master = treasury.anvil.accounts[0];
+    let halt = Halt { ring: crate::treasury::RING, epoch: 1 }.calldata(&treasury.charter, master, Default::default());
+    treasury.anvil.send(master, Some(treasury.domain.contract), halt).await;
+    follower.until("the halt", |view| view.halted && view.epoch == 1).await;
+    treasury.act(Action::Resume { ring: crate::treasury::RING }).await;
+    let view = follower.until("the resumption", |view| !view.halted).await;
+    assert_eq!((view.epoch, view.final_epoch), (2, 1));
+    treasury.anvil.mine(3).await;
+    follower.until("finality", |view| view.final_epoch == 2).await;
+}
+
+#[tokio::test]
+async fn allowances_are_what_cap_period_and_balance_leave() {
+    let token = Address::with_last_byte(0x70);
+    let broken = Address::with_last_byte(0x71);
+    let treasury = Treasury::with_asset(token).await;
+    treasury.anvil.set_code(token, token_code(9_999)).await;
+    treasury.act(Action::SetLimit { ring: crate::treasury::RING, asset: Address::ZERO, cap: 500, period: 86_400 }).await;
+    treasury.act(Action::SetLimit { ring: crate::treasury::RING, asset: broken, cap: 500, period: 86_400 }).await;
+    let settings = WatcherSettings {
+        // The last has no limit on chain.
+        other_assets: [Address::ZERO, broken, Address::with_last_byte(0x72)].into(),
+        ..treasury.watcher_settings()
+    };
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), settings);
+    let allowance = |cap: u128, left: u128| Allowance { cap: U256::from(cap), left: U256::from(left) };
+    let start = follower.view().await;
+    // A token that does not answer has no allowance that anybody could know.
+    let expected = [(token, allowance(CAP, 9_999)), (Address::ZERO, allowance(500, 500))];
+    assert_eq!(start.allowances, expected.into());
+
+    let native = ring_contracts::Effect::Call { target: Address::with_last_byte(0xaa), value: 40, data: Default::default() };
+    let calls = vec![
+        Treasury::payment(1, Address::with_last_byte(0xaa), 300),
+        ring_contracts::Call { effect: native, ..Treasury::payment(2, Address::ZERO, 0) },
+    ];
+    treasury.executed(&treasury.turn_of(0, calls)).await;
+    let spent = follower.until("the turn", |view| view.nonce == 1).await;
+    let expected = [(token, allowance(CAP, CAP - 300)), (Address::ZERO, allowance(500, 460))];
+    assert_eq!(spent.allowances, expected.into());
+
+    treasury.anvil.ask("evm_increaseTime", serde_json::json!([86_400])).await;
+    treasury.anvil.mine(1).await;
+    let next_day = follower.until_block(spent.head.number + 1).await;
+    assert_eq!(next_day.allowances, start.allowances);
+}

@@ -1,0 +1,299 @@
+//! The store and the signer: what is signed was reserved on disk before, once.
+
+use std::{fs, path::PathBuf};
+
+use alloy::{
+    consensus::TxEip1559,
+    primitives::{TxKind, U256},
+    signers::{SignerSync, local::PrivateKeySigner},
+    sol_types::SolCall,
+};
+use ring_contracts::{
+    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Halt, RequestId, RingMultisig, Turn, TurnId,
+};
+use ring_core::{Halt as HaltReason, Record};
+use ring_relayer::{
+    chain::{TransactionSigner, Wanted},
+    signer::{KeystoreSigner, Permit, Signer, SignerError},
+    store::{DurableReservation, Identity, Store, StoreError},
+};
+use tempfile::TempDir;
+
+const DOMAIN: Domain = Domain { chain_id: 31_337, contract: Address::repeat_byte(0xcc) };
+const PASSWORD: &str = "only for this test";
+
+struct Bench {
+    folder: TempDir,
+    key: PrivateKeySigner,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let key = PrivateKeySigner::random();
+        let (mut random, secret) = (rand::thread_rng(), key.to_bytes());
+        PrivateKeySigner::encrypt_keystore(folder.path(), &mut random, secret, PASSWORD, Some("key.json")).unwrap();
+        let bench = Self { folder, key };
+        bench.write_secret("password", PASSWORD);
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write_secret(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { domain: DOMAIN, ring: 1, key: self.key.address() }
+    }
+
+    fn signer(&self) -> KeystoreSigner {
+        KeystoreSigner::open(&self.path("key.json"), &self.path("password"), DOMAIN).unwrap()
+    }
+
+    async fn create(&self) -> Store {
+        let mut store = Store::create(&self.path("store"), self.identity()).await.unwrap();
+        store.set_own_seat(0);
+        store.commit(&[Record::Joined { epoch: 3, nonce: 0 }]).await.unwrap();
+        store
+    }
+
+    async fn open(&self) -> Result<(Store, Vec<Record>), StoreError> {
+        Store::open(&self.path("store"), self.identity()).await
+    }
+}
+
+fn turn(nonce: u64, amount: u128) -> Turn {
+    let effect = Effect::Pay { to: Address::repeat_byte(1), amount };
+    let call = Call { request_id: RequestId::repeat_byte(7), gas: 50_000, effect };
+    Turn::new(TurnId { ring: 1, epoch: 3, nonce, valid_until: 1_000 }, vec![call]).unwrap()
+}
+
+fn reserve(turn: &Turn) -> [Record; 2] {
+    let digest = turn.digest(&DOMAIN);
+    [Record::Content(turn.clone()), Record::Reserved { nonce: turn.id().nonce, digest, void: false }]
+}
+
+fn vote(turn: &Turn, key: &PrivateKeySigner) -> Record {
+    let digest = turn.digest(&DOMAIN);
+    let signature = CompactSignature::from(key.sign_hash_sync(&digest).unwrap());
+    Record::Voted { nonce: turn.id().nonce, digest, seat: 0, signature }
+}
+
+async fn reserved(store: &mut Store, turn: &Turn) -> DurableReservation {
+    store.commit(&reserve(turn)).await.unwrap();
+    store.reservation(turn.id().nonce, turn.digest(&DOMAIN)).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart_in_order() {
+    let bench = Bench::new();
+    let mut store = bench.create().await;
+    let mut expected = vec![Record::Joined { epoch: 3, nonce: 0 }];
+    for nonce in 0..5 {
+        let [content, reserved] = reserve(&turn(nonce, 1));
+        let records = [content, reserved, vote(&turn(nonce, 1), &bench.key)];
+        store.commit(&records).await.unwrap();
+        expected.extend(records);
+    }
+    let halted = [Record::Halted(HaltReason::HaltedOnChain)];
+    store.commit(&halted).await.unwrap();
+    expected.extend(halted);
+    store.close().await;
+    assert_eq!(bench.open().await.unwrap().1, expected);
+}
+
+#[tokio::test]
+async fn only_what_is_reserved_on_disk_can_be_signed() {
+    let bench = Bench::new();
+    let mut store = bench.create().await;
+    let content = turn(0, 1);
+    store.commit(&[Record::Content(content.clone())]).await.unwrap();
+    let digest = content.digest(&DOMAIN);
+    assert!(store.reservation(0, digest).await.unwrap().is_none(), "agreeing is not reserving");
+
+    store.commit(&[Record::Reserved { nonce: 0, digest, void: false }]).await.unwrap();
+    let reservation = store.reservation(0, digest).await.unwrap().unwrap();
+    let signature = bench.signer().sign_turn(&reservation).await.unwrap();
+    assert_eq!(signature.recover(&digest), Ok(bench.key.address()));
+    assert!(store.reservation(1, digest).await.unwrap().is_none(), "another nonce is another reservation");
+}
+
+#[tokio::test]
+async fn a_nonce_has_one_content_and_beside_it_the_void() {
+    let bench = Bench::new();
+    let mut store = bench.create().await;
+    store.commit(&reserve(&turn(0, 1))).await.unwrap();
+    let void = Turn::void(1, 3, 0).digest(&DOMAIN);
+    store.commit(&[Record::Reserved { nonce: 0, digest: void, void: true }]).await.unwrap();
+    assert_eq!(*store.reservation(0, void).await.unwrap().unwrap().turn(), Turn::void(1, 3, 0));
+
+    let second = store.commit(&reserve(&turn(0, 2))).await;
+    assert!(matches!(second, Err(StoreError::Database(_))), "{second:?}");
+    store.close().await;
+    let (_, records) = bench.open().await.unwrap();
+    assert!(!records.contains(&Record::Content(turn(0, 2))), "a refused commit leaves nothing behind");
+}
+
+#[tokio::test]
+async fn an_own_signature_without_a_reservation_cannot_be_written() {
+    let bench = Bench::new();
+    let mut store = bench.create().await;
+    store.commit(&[Record::Content(turn(0, 1))]).await.unwrap();
+    assert!(matches!(store.commit(&[vote(&turn(0, 1), &bench.key)]).await, Err(StoreError::Database(_))));
+}
+
+#[tokio::test]
+async fn a_missing_store_is_refused_and_an_existing_one_is_not_overwritten() {
+    let bench = Bench::new();
+    assert!(matches!(bench.open().await, Err(StoreError::Missing(_))));
+    bench.create().await.close().await;
+    assert!(matches!(Store::create(&bench.path("store"), bench.identity()).await, Err(StoreError::Exists(_))));
+    assert_eq!(bench.open().await.unwrap().1.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_process_of_the_seat_is_refused() {
+    let bench = Bench::new();
+    let store = bench.create().await;
+    assert!(matches!(bench.open().await, Err(StoreError::InUse(_))));
+    store.close().await;
+    bench.open().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_another_seat_ring_or_chain_is_refused() {
+    let bench = Bench::new();
+    bench.create().await.close().await;
+    let others = [
+        Identity { key: Address::repeat_byte(9), ..bench.identity() },
+        Identity { ring: 2, ..bench.identity() },
+        Identity { domain: Domain { chain_id: 1, ..DOMAIN }, ..bench.identity() },
+    ];
+    for other in others {
+        let opened = Store::open(&bench.path("store"), other).await;
+        assert!(matches!(opened, Err(StoreError::OtherIdentity { .. })), "{opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_changed_removed_or_inserted_is_found() {
+    let damages = [
+        "UPDATE journal SET record = replace(record, '\"nonce\":1', '\"nonce\":2') WHERE seq = 5",
+        "DELETE FROM journal WHERE seq = 3",
+        "INSERT INTO journal SELECT seq + 1, subject, record, checksum FROM journal WHERE seq = 5",
+    ];
+    for damage in damages {
+        let bench = Bench::new();
+        let mut store = bench.create().await;
+        store.commit(&reserve(&turn(0, 1))).await.unwrap();
+        store.commit(&reserve(&turn(1, 1))).await.unwrap();
+        store.close().await;
+        let url = format!("sqlite://{}", bench.path("store").display());
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        assert_eq!(sqlx::query(damage).execute(&mut connection).await.unwrap().rows_affected(), 1, "{damage}");
+        sqlx::Connection::close(connection).await.unwrap();
+        let opened = bench.open().await.map(|(_, records)| records);
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{damage}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_store_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let _store = bench.create().await;
+    assert_eq!(fs::metadata(bench.path("store")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+fn charter(key: Address) -> Charter {
+    Charter { window: 1, quorum: 1, asset: Address::ZERO, cap: 1, period: 3_600, seats: vec![key] }
+}
+
+fn transaction(input: impl SolCall) -> TxEip1559 {
+    let to = TxKind::Call(DOMAIN.contract);
+    TxEip1559 { chain_id: DOMAIN.chain_id, to, input: input.abi_encode().into(), ..Default::default() }
+}
+
+fn executing(turn: &Turn) -> TxEip1559 {
+    let charter = charter(Address::ZERO);
+    transaction(RingMultisig::executeCall {
+        id: turn.id().pack(),
+        terms: charter.terms(),
+        budget: charter.budget(),
+        calls: turn.packed_calls().clone(),
+        witness: Bytes::new(),
+    })
+}
+
+#[tokio::test]
+async fn a_transaction_is_signed_for_the_turn_reserved_and_nothing_else() {
+    let bench = Bench::new();
+    let signer = bench.signer();
+    let reservation = reserved(&mut bench.create().await, &turn(0, 1)).await;
+    let wanted = Wanted::Turn { nonce: 0, calldata: Bytes::new(), permit: Permit::Turn(reservation) };
+    let right = executing(&turn(0, 1));
+    let signed = signer.sign(right.clone(), &wanted).await.unwrap();
+    let sender = alloy::consensus::transaction::SignerRecoverable::recover_signer(&signed).unwrap();
+    assert_eq!(sender, bench.key.address());
+
+    let halt = Halt { ring: 1, epoch: 3 };
+    let halting = TxEip1559 {
+        input: halt.calldata(&charter(bench.key.address()), bench.key.address(), Bytes::new()),
+        ..right.clone()
+    };
+    let wrong = [
+        ("another amount", executing(&turn(0, 2))),
+        ("another nonce", executing(&turn(1, 1))),
+        ("another chain", TxEip1559 { chain_id: 1, ..right.clone() }),
+        ("another contract", TxEip1559 { to: TxKind::Call(Address::ZERO), ..right.clone() }),
+        ("a creation", TxEip1559 { to: TxKind::Create, ..right.clone() }),
+        ("value", TxEip1559 { value: U256::ONE, ..right.clone() }),
+        ("no call", TxEip1559 { input: Bytes::new(), ..right.clone() }),
+        ("a halt", halting.clone()),
+    ];
+    for (what, transaction) in wrong {
+        let refused = signer.sign(transaction, &wanted).await.unwrap_err();
+        assert!(matches!(refused.downcast_ref(), Some(SignerError::NotWanted(_))), "{what}: {refused}");
+    }
+
+    let wanted = Wanted::Halt { epoch: 3, calldata: Bytes::new(), permit: Permit::Halt };
+    signer.sign(halting, &wanted).await.unwrap();
+    assert!(signer.sign(right, &wanted).await.is_err(), "a permit to halt executes nothing");
+}
+
+#[test]
+fn a_wrong_password_or_keystore_is_named() {
+    let bench = Bench::new();
+    let open = |keystore: &str, password: &str| {
+        KeystoreSigner::open(&bench.path(keystore), &bench.path(password), DOMAIN).unwrap_err()
+    };
+    bench.write_secret("other", "not it");
+    assert!(matches!(open("key.json", "other"), SignerError::Password { .. }));
+    assert!(matches!(open("key.json", "missing"), SignerError::PasswordFile { .. }));
+    assert!(matches!(open("missing.json", "password"), SignerError::Keystore { .. }));
+    for nonsense in ["", "{}", "[1]", "{\"version\":3,\"crypto\":{}}"] {
+        bench.write_secret("nonsense.json", nonsense);
+        assert!(matches!(open("nonsense.json", "password"), SignerError::Keystore { .. }), "{nonsense}");
+    }
+    bench.write_secret("other", &format!("{PASSWORD}\n"));
+    assert_eq!(
+        KeystoreSigner::open(&bench.path("key.json"), &bench.path("other"), DOMAIN).unwrap().address(),
+        bench.key.address(),
+        "a line break at the end is not part of the password"
+    );
+}
+
+#[test]
+fn neither_key_nor_signature_is_shown() {
+    let bench = Bench::new();
+    let signature = CompactSignature::from(bench.key.sign_hash_sync(&B256::ZERO).unwrap());
+    let secret = alloy::hex::encode(bench.key.to_bytes());
+    assert!(!format!("{:?}", bench.signer()).contains(&secret));
+    assert!(!format!("{signature:?}").contains(&alloy::hex::encode(signature.as_bytes())));
+}
