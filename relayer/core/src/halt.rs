@@ -37,6 +37,14 @@ pub enum Halt {
         /// The other.
         second: B256,
     },
+    /// A signature by this seat's key turned up that this seat does not remember: its store is older than what it signed,
+    /// or its key is used elsewhere.
+    UnreservedVote {
+        /// The nonce.
+        nonce: u64,
+        /// The digest signed.
+        digest: B256,
+    },
     /// The keys or terms on chain are not the announced ones, or the ring is in another epoch.
     RingChanged {
         /// The epoch that this seat takes part in.
@@ -87,6 +95,11 @@ impl fmt::Display for Halt {
             Self::Equivocation { seat, nonce, first, second } => {
                 write!(f, "seat {seat} signed two contents for turn {nonce}, {first} and {second}: its key is stolen")
             }
+            Self::UnreservedVote { nonce, digest } => write!(
+                f,
+                "this seat's key signed {digest} for turn {nonce}, which this seat does not remember: its store is not the \
+                 latest, or its KEY IS STOLEN"
+            ),
             Self::RingChanged { expected_epoch, epoch, charter } => write!(
                 f,
                 "the ring is in epoch {epoch} with charter {charter} on chain, which was not announced to this seat (it \

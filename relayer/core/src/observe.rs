@@ -113,10 +113,7 @@ impl State {
         let void = Turn::void(self.settings.ring, joined.epoch, turn.nonce).digest(&self.settings.domain);
         let is_void = turn.digest == void;
         let slot = self.slots.get(&turn.nonce);
-        let signed = slot.is_some_and(|slot| match is_void {
-            true => slot.void_reserved,
-            false => slot.reserved == Some(turn.digest),
-        });
+        let signed = self.has_reserved(turn.nonce, turn.digest);
         let needed = charter.quorum == charter.window && charter.position_in_window(turn.nonce, self.seat).is_some();
         if needed && !signed {
             return Verdict::OwnKeyStolen;

@@ -32,25 +32,27 @@ impl State {
     }
 
     /// The epoch and the view of the chain, if this seat may sign anything at all now: it takes part in the epoch of the
-    /// head, is not halted, and knows every turn that was executed.
+    /// head, which is final (until then a turn of the epoch before could still be executed), is not halted, and knows every
+    /// turn that was executed.
     pub(crate) fn may_sign(&self) -> Option<(u32, ChainView)> {
         let view = self.chain.as_ref()?;
         let epoch = self.epoch()?;
-        let may = self.halt.is_none() && self.unexplained.is_empty() && !view.halted && view.epoch == epoch;
+        let running = !view.halted && view.epoch == epoch && view.final_epoch == epoch;
+        let may = running && self.halt.is_none() && self.unexplained.is_empty();
         may.then(|| (epoch, view.clone()))
     }
 
-    /// Whether this seat may propose for the nonce at the head: the first of the window at once. Where not every seat of
-    /// the window is needed, the next ones in turn when nothing is to be seen of a content yet.
+    /// Whether this seat may propose for the nonce at the head: the first of the window. Where not every seat of the window is
+    /// needed, the next ones in turn, as long as nothing is to be seen of a content.
     fn leads(&self, nonce: u64) -> bool {
         let charter = &self.settings.charter;
         let Some(position) = charter.position_in_window(nonce, self.seat) else { return false };
-        if position == 0 {
-            return true;
+        if charter.quorum == charter.window {
+            return position == 0;
         }
         let known = self.slots.get(&nonce).is_some_and(|slot| !slot.contents.is_empty() || !slot.refused.is_empty());
         let waited = self.now.saturating_sub(self.head_since.1);
-        charter.quorum < charter.window && !known && waited >= position as u64 * self.settings.patience_ticks
+        !known && waited >= position as u64 * self.settings.patience_ticks
     }
 
     /// The turn that carries the first requests that fit: unbound, in time, within what may be spent.

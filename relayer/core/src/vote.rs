@@ -6,6 +6,7 @@ use ring_contracts::{B256, CompactSignature, Seat, SignedRequest, Turn, witness}
 
 use crate::{
     effect::Action,
+    event::ObservedTurn,
     halt::Halt,
     message::{Message, Vote},
     propose::Spending,
@@ -55,7 +56,7 @@ impl State {
         from: usize,
         turn: Turn,
         requests: Vec<SignedRequest>,
-        votes: &[Vote],
+        mut votes: Vec<Vote>,
     ) {
         let Some(epoch) = self.epoch() else { return };
         let Some(head) = self.chain.as_ref().map(|view| view.nonce) else { return };
@@ -66,6 +67,10 @@ impl State {
             return;
         }
         let digest = turn.digest(&self.settings.domain);
+        votes.retain(|vote| self.is_valid(id.nonce, digest, *vote));
+        if !self.is_backed(id.nonce, digest, &votes) {
+            return;
+        }
         if turn.is_void() {
             if turn != Turn::void(id.ring, id.epoch, id.nonce) {
                 return;
@@ -80,7 +85,7 @@ impl State {
                 }
             }
         }
-        self.count_votes(step, id.nonce, digest, votes);
+        self.count_votes(step, id.nonce, digest, &votes);
         self.review_executed(step);
         self.advance(step);
     }
@@ -132,18 +137,43 @@ impl State {
         self.record(step, Record::Content(turn));
     }
 
-    /// Counts the votes that are what they say: of seats of the window, by their keys, for this digest.
+    /// Whether a vote is what it says: of a seat of the window, by its key, for this digest.
+    fn is_valid(&self, nonce: u64, digest: B256, Vote { seat, signature }: Vote) -> bool {
+        let charter = &self.settings.charter;
+        let key = charter.seats.get(seat).filter(|_| charter.position_in_window(nonce, seat).is_some());
+        let known = self.slots.get(&nonce).and_then(|slot| slot.votes.get(&digest)?.get(&seat));
+        known == Some(&signature) || key.is_some_and(|key| signature.verify(&digest, *key).is_ok())
+    }
+
+    /// Whether anybody who could sign this turn did, or the chain executed it. Nothing else is worth remembering: a peer
+    /// could make up any number of turns.
+    fn is_backed(&self, nonce: u64, digest: B256, votes: &[Vote]) -> bool {
+        let voted = || self.slots.get(&nonce).is_some_and(|slot| slot.votes.contains_key(&digest));
+        let executed = |turn: &ObservedTurn| turn.nonce == nonce && turn.digest == digest;
+        !votes.is_empty() || voted() || self.chain.iter().flat_map(|view| &view.turns).any(executed)
+    }
+
+    /// Counts valid votes.
     fn count_votes(&mut self, step: &mut Step, nonce: u64, digest: B256, votes: &[Vote]) {
         for Vote { seat, signature } in votes.iter().copied() {
-            let Some(key) = self.settings.charter.seats.get(seat).copied() else { continue };
-            let known = self.slots.get(&nonce).and_then(|slot| slot.votes.get(&digest)?.get(&seat)).is_some();
-            let in_window = self.settings.charter.position_in_window(nonce, seat).is_some();
-            if known || !in_window || signature.verify(&digest, key).is_err() {
+            let slot = self.slots.entry(nonce).or_default();
+            if slot.votes.get(&digest).is_some_and(|votes| votes.contains_key(&seat)) {
                 continue;
+            }
+            if seat == self.seat && !self.has_reserved(nonce, digest) {
+                self.halt_now(step, Halt::UnreservedVote { nonce, digest });
+                return;
             }
             self.record(step, Record::Voted { nonce, digest, seat, signature });
             self.check_equivocation(step, nonce, seat);
         }
+    }
+
+    /// Whether this seat's key may sign this for the nonce.
+    pub(crate) fn has_reserved(&self, nonce: u64, digest: B256) -> bool {
+        let Some(slot) = self.slots.get(&nonce) else { return false };
+        let is_void = || self.void(nonce).is_some_and(|void| void.digest(&self.settings.domain) == digest);
+        slot.reserved == Some(digest) || (slot.void_reserved && is_void())
     }
 
     /// Two contents signed by one key for one nonce, voids aside: nothing an honest seat ever does.
@@ -159,13 +189,10 @@ impl State {
 
     /// The signer delivered. After a halt the signature goes nowhere.
     pub(crate) fn signed(&mut self, step: &mut Step, nonce: u64, digest: B256, signature: CompactSignature) {
-        let void = self.void(nonce).map(|void| void.digest(&self.settings.domain));
-        let Some(slot) = self.slots.get(&nonce) else { return };
-        let reserved = slot.reserved == Some(digest) || (slot.void_reserved && void == Some(digest));
-        if self.halt.is_some() || !reserved {
+        let own = [Vote { seat: self.seat, signature }];
+        if self.halt.is_some() || !self.has_reserved(nonce, digest) || !self.is_valid(nonce, digest, own[0]) {
             return;
         }
-        let own = [Vote { seat: self.seat, signature }];
         self.count_votes(step, nonce, digest, &own);
         self.share_turns(step, nonce);
         self.advance(step);
@@ -321,7 +348,7 @@ impl State {
             Message::Requests { requests } => self.received_requests(step, from, requests),
             Message::Turn { turn, requests, votes } => {
                 let ids: Vec<_> = requests.iter().map(|signed| signed.request.id).collect();
-                self.received_turn(step, from, turn, requests, &votes);
+                self.received_turn(step, from, turn, requests, votes);
                 self.delivered(step, from, &ids);
             }
             Message::Explain { nonce } => step.actions.push(Action::Explain { to: from, nonce }),

@@ -207,8 +207,8 @@ impl Driver {
             Action::Submit { turn, digest, witness } => self.send_turn(turn, digest, witness).await?,
             Action::HaltOnChain { epoch } => self.send_halt(epoch),
             Action::Explain { to, nonce } => {
-                for (turn, requests) in self.store.contents(nonce).await? {
-                    self.edges.outbox.send(to, Message::Turn { turn, requests, votes: Vec::new() });
+                for message in self.store.contents(nonce).await? {
+                    self.edges.outbox.send(to, message);
                 }
             }
             Action::Objected { from, nonce, digest, reason } => {

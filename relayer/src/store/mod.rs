@@ -8,7 +8,7 @@ mod reservation;
 use std::path::{Path, PathBuf};
 
 use ring_contracts::{Address, B256, Domain, RequestId, SignedRequest, Turn, keccak256};
-use ring_core::Record;
+use ring_core::{Message, Record, Vote};
 use sqlx::{
     ConnectOptions, Connection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
@@ -167,7 +167,7 @@ impl Store {
             checksum = chain(checksum, &body);
             sqlx::query("INSERT INTO journal VALUES (?, ?, ?, ?)")
                 .bind(seq)
-                .bind(subject(record))
+                .bind(subject(record, epoch))
                 .bind(body)
                 .bind(checksum.to_vec())
                 .execute(&mut *transaction)
@@ -200,19 +200,28 @@ impl Store {
         Ok(turn.and_then(|turn| DurableReservation::new(turn, digest, &domain)))
     }
 
-    /// Every content that this seat agreed to for a nonce of its epoch, with the requests in it.
+    /// Every content that this seat agreed to for a nonce of its epoch, with the requests in it and the votes for it: what a
+    /// peer needs to judge it.
     ///
     /// # Errors
     /// `Damaged`, `Database`.
-    pub async fn contents(&mut self, nonce: u64) -> Result<Vec<(Turn, Vec<SignedRequest>)>, StoreError> {
+    pub async fn contents(&mut self, nonce: u64) -> Result<Vec<Message>, StoreError> {
         let Some(epoch) = self.epoch else { return Ok(Vec::new()) };
+        let about = self.records_about(&turn_subject(epoch, nonce)).await?;
         let mut contents = Vec::new();
         for turn in self.contents_of(epoch, nonce).await? {
             let mut requests = Vec::with_capacity(turn.calls().len());
             for call in turn.calls() {
                 requests.extend(self.request(call.request_id).await?);
             }
-            contents.push((turn, requests));
+            let of_turn = turn.digest(&self.identity.domain);
+            let votes = about.iter().filter_map(|record| match record {
+                Record::Voted { digest, seat, signature, .. } if *digest == of_turn => {
+                    Some(Vote { seat: *seat, signature: *signature })
+                }
+                _ => None,
+            });
+            contents.push(Message::Turn { votes: votes.collect(), turn, requests });
         }
         Ok(contents)
     }
@@ -346,10 +355,11 @@ async fn constrain(
     Ok(())
 }
 
-fn subject(record: &Record) -> Option<String> {
+fn subject(record: &Record, epoch: Option<u32>) -> Option<String> {
     match record {
         Record::Request(signed) => Some(request_subject(signed.request.id)),
         Record::Content(turn) => Some(turn_subject(turn.id().epoch, turn.id().nonce)),
+        Record::Voted { nonce, .. } => epoch.map(|epoch| turn_subject(epoch, *nonce)),
         _ => None,
     }
 }

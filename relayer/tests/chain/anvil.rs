@@ -55,10 +55,7 @@ impl Anvil {
     }
 
     pub(crate) async fn ask(&self, method: &'static str, parameters: Value) -> Value {
-        self.provider
-            .raw_request(method.into(), parameters)
-            .await
-            .unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.provider.raw_request(method.into(), parameters).await.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     pub(crate) async fn mine(&self, blocks: usize) {
@@ -126,7 +123,8 @@ fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join("anvil"));
     let modules = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules/@foundry-rs"));
-    let packaged = std::fs::read_dir(modules).into_iter().flatten().flatten().map(|entry| entry.path().join("bin/anvil"));
+    let packaged =
+        std::fs::read_dir(modules).into_iter().flatten().flatten().map(|entry| entry.path().join("bin/anvil"));
     on_path
         .chain(packaged)
         .find(|program| program.is_file())

@@ -62,7 +62,8 @@ async fn a_reorg_between_two_questions_is_noticed() {
         "eth_getLogs" if armed.swap(false, SeqCst) => {
             let anvil = anvil.clone();
             Verdict::ForwardAnd(Box::pin(async move {
-                let reorg = alloy::providers::Provider::raw_request::<_, Value>(&anvil, "anvil_reorg".into(), json!([1, []]));
+                let reorg =
+                    alloy::providers::Provider::raw_request::<_, Value>(&anvil, "anvil_reorg".into(), json!([1, []]));
                 reorg.await.expect("Anvil reorganises");
             }))
         }
@@ -135,7 +136,9 @@ async fn ranges_that_are_too_long_for_an_rpc_are_halved() {
     treasury.anvil.mine(10).await;
     treasury.executed(&treasury.turn(1, 2)).await;
     let proxy = Proxy::start(treasury.anvil.http(), |method, parameters| match method {
-        "eth_getLogs" if blocks_asked(parameters) > 3 => Verdict::Refuse(-32005, "query returned more than 10000 results"),
+        "eth_getLogs" if blocks_asked(parameters) > 3 => {
+            Verdict::Refuse(-32005, "query returned more than 10000 results")
+        }
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;

@@ -37,7 +37,8 @@ impl Follower {
     /// The next view. Whatever the chain does, it never has a hole.
     pub(crate) async fn view(&mut self) -> ChainView {
         let view = timeout(PATIENCE, self.views.recv()).await;
-        let view = view.unwrap_or_else(|_| panic!("no view, {:?}", self.connection.borrow())).expect("the watcher runs");
+        let view =
+            view.unwrap_or_else(|_| panic!("no view, {:?}", self.connection.borrow())).expect("the watcher runs");
         let first = view.turns.first().map_or(view.nonce, |turn| turn.nonce);
         let nonces: Vec<u64> = view.turns.iter().map(|turn| turn.nonce).collect();
         assert_eq!(nonces, (first..view.nonce).collect::<Vec<_>>(), "a hole in the view of {:?}", view.head);

@@ -12,6 +12,7 @@ use alloy::{
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use futures::future::BoxFuture;
+use ring_core::ChainView;
 use ring_relayer::chain::{Alarm, Sending, Submitter, SubmitterSettings, TransactionSigner, Wanted};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
@@ -35,11 +36,7 @@ impl TransactionSigner<()> for Key {
         self.key.address()
     }
 
-    fn sign<'a>(
-        &'a self,
-        mut transaction: TxEip1559,
-        _: &'a Wanted<()>,
-    ) -> BoxFuture<'a, eyre::Result<TxEnvelope>> {
+    fn sign<'a>(&'a self, mut transaction: TxEip1559, _: &'a Wanted<()>) -> BoxFuture<'a, eyre::Result<TxEnvelope>> {
         Box::pin(async move {
             (self.tamper)(&mut transaction);
             self.signed.lock().expect("no test panics in it").push(transaction.clone());
@@ -114,16 +111,18 @@ impl Sender {
 }
 
 /// Mines block after block until the ring is at this nonce.
-pub(crate) async fn mine_until_nonce(treasury: &Treasury, follower: &mut Follower, nonce: u64) {
+pub(crate) async fn mine_until_nonce(treasury: &Treasury, follower: &mut Follower, nonce: u64) -> ChainView {
     let mined = timeout(PATIENCE, async {
         loop {
             treasury.anvil.mine(1).await;
             let head = treasury.anvil.head().await;
-            if follower.until_block(head).await.nonce >= nonce {
-                return;
+            let view = follower.until_block(head).await;
+            if view.nonce >= nonce {
+                return view;
             }
         }
     });
-    mined.await.unwrap_or_else(|_| panic!("turn {nonce} was never executed"));
-    assert_eq!(treasury.ring().await.nonce.to::<u64>(), nonce);
+    let view = mined.await.unwrap_or_else(|_| panic!("nonce {nonce} was never reached"));
+    assert_eq!(view.nonce, nonce);
+    view
 }

@@ -70,8 +70,7 @@ async fn a_submission_survives_a_reorg_with_the_same_bytes() {
     let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let hash = sender.until_sending(None).await;
-    mine_until_nonce(&treasury, &mut follower, 1).await;
-    let mined = follower.until_block(0).await;
+    let mined = mine_until_nonce(&treasury, &mut follower, 1).await;
 
     treasury.anvil.reorg(mined.head.number - mined.turns[0].block + 1).await;
     follower.until("the reorg", |view| view.nonce == 0).await;
@@ -121,7 +120,12 @@ async fn a_stuck_transaction_is_replaced_with_higher_fees_and_mined_once() {
     for pair in signed.windows(2) {
         let (old, new) = (&pair[0], &pair[1]);
         assert_eq!((old.nonce, &old.input), (new.nonce, &new.input));
-        assert!(new.max_fee_per_gas * 8 >= old.max_fee_per_gas * 9, "{} after {}", new.max_fee_per_gas, old.max_fee_per_gas);
+        assert!(
+            new.max_fee_per_gas * 8 >= old.max_fee_per_gas * 9,
+            "{} after {}",
+            new.max_fee_per_gas,
+            old.max_fee_per_gas
+        );
         assert!(new.max_priority_fee_per_gas * 8 >= old.max_priority_fee_per_gas * 9);
     }
     treasury.anvil.mine(3).await;

@@ -41,7 +41,8 @@ impl Treasury {
         let master = anvil.accounts[0];
         let receipt = anvil.send(master, None, creation_code(master, Address::ZERO)).await;
         let contract = receipt.contract_address.expect("it was created");
-        let keys: Vec<_> = (1..=5).map(|n| PrivateKeySigner::from_bytes(&B256::with_last_byte(n)).expect("a key")).collect();
+        let keys: Vec<_> =
+            (1..=5).map(|n| PrivateKeySigner::from_bytes(&B256::with_last_byte(n)).expect("a key")).collect();
         let seats = keys.iter().map(PrivateKeySigner::address).collect();
         let charter = Charter { window: 3, quorum: 3, asset, cap: CAP, period: 86_400, seats };
         let treasury = Self { anvil, domain: Domain { chain_id: CHAIN_ID, contract }, charter, keys };
@@ -85,7 +86,8 @@ impl Treasury {
     /// The call that executes a turn, signed by its window.
     pub(crate) fn execute(&self, turn: &Turn) -> Bytes {
         let digest = turn.digest(&self.domain);
-        let sign = |seat: usize| self.keys[seat].sign_hash_sync(&digest).ok().map(CompactSignature::from).map(Seat::Signed);
+        let sign =
+            |seat: usize| self.keys[seat].sign_hash_sync(&digest).ok().map(CompactSignature::from).map(Seat::Signed);
         let call = RingMultisig::executeCall {
             id: turn.id().pack(),
             terms: self.charter.terms(),
@@ -132,4 +134,3 @@ pub(crate) fn token_code(balance: u16) -> Bytes {
     let [high, low] = balance.to_be_bytes();
     vec![0x61, high, low, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3].into()
 }
-

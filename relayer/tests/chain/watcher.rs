@@ -22,11 +22,14 @@ async fn reports_turns_over(url: String, treasury: &Treasury) {
     assert_eq!(start.turns, []);
 
     let payee = Address::with_last_byte(0xaa);
-    let paying = treasury.turn_of(0, vec![
-        Treasury::payment(1, payee, 100),
-        Treasury::payment(2, Treasury::broken_payee(), 200),
-        Treasury::payment(3, payee, 300),
-    ]);
+    let paying = treasury.turn_of(
+        0,
+        vec![
+            Treasury::payment(1, payee, 100),
+            Treasury::payment(2, Treasury::broken_payee(), 200),
+            Treasury::payment(3, payee, 300),
+        ],
+    );
     let turns = [paying, treasury.void(1), treasury.turn(2, 4)];
     let mut expected = Vec::new();
     for turn in &turns {
@@ -61,7 +64,8 @@ async fn turns_are_reported_in_order_with_requests_digests_and_failures_over_ws(
 #[tokio::test]
 async fn over_ws_heads_are_told_and_not_polled() {
     let treasury = Treasury::new().await;
-    let settings = WatcherSettings { poll_interval: std::time::Duration::from_secs(3_600), ..treasury.watcher_settings() };
+    let settings =
+        WatcherSettings { poll_interval: std::time::Duration::from_secs(3_600), ..treasury.watcher_settings() };
     let mut follower = Follower::of(connect(&treasury.anvil.ws()).await.unwrap(), settings);
     let start = follower.view().await;
     treasury.anvil.mine(1).await;
@@ -135,6 +139,7 @@ async fn what_is_final_follows_the_tag_or_the_depth() {
     let mut by_tag = Follower::of(provider.clone(), treasury.watcher_settings());
     let settings = WatcherSettings { finality: Finality::Depth(4), ..treasury.watcher_settings() };
     let mut by_depth = Follower::of(provider, settings);
+    treasury.anvil.mine(4).await;
     treasury.executed(&treasury.turn(0, 1)).await;
     let block = treasury.anvil.head().await;
     for number in block..block + 6 {
@@ -205,7 +210,9 @@ async fn allowances_are_what_cap_period_and_balance_leave() {
     let broken = Address::with_last_byte(0x71);
     let treasury = Treasury::with_asset(token).await;
     treasury.anvil.set_code(token, token_code(9_999)).await;
-    treasury.act(Action::SetLimit { ring: crate::treasury::RING, asset: Address::ZERO, cap: 500, period: 86_400 }).await;
+    treasury
+        .act(Action::SetLimit { ring: crate::treasury::RING, asset: Address::ZERO, cap: 500, period: 86_400 })
+        .await;
     treasury.act(Action::SetLimit { ring: crate::treasury::RING, asset: broken, cap: 500, period: 86_400 }).await;
     let settings = WatcherSettings {
         // The last has no limit on chain.
@@ -219,7 +226,8 @@ async fn allowances_are_what_cap_period_and_balance_leave() {
     let expected = [(token, allowance(CAP, 9_999)), (Address::ZERO, allowance(500, 500))];
     assert_eq!(start.allowances, expected.into());
 
-    let native = ring_contracts::Effect::Call { target: Address::with_last_byte(0xaa), value: 40, data: Default::default() };
+    let native =
+        ring_contracts::Effect::Call { target: Address::with_last_byte(0xaa), value: 40, data: Default::default() };
     let calls = vec![
         Treasury::payment(1, Address::with_last_byte(0xaa), 300),
         ring_contracts::Call { effect: native, ..Treasury::payment(2, Address::ZERO, 0) },

@@ -51,7 +51,8 @@ impl Ledger {
         }
         let cap = U256::from(self.charter.cap);
         let period = time / u64::from(self.charter.period);
-        let spent = self.spent.get(&asset).filter(|(index, _)| *index == period).map_or(U256::ZERO, |(_, spent)| *spent);
+        let spent =
+            self.spent.get(&asset).filter(|(index, _)| *index == period).map_or(U256::ZERO, |(_, spent)| *spent);
         Some(Allowance { cap, left: cap - spent })
     }
 
