@@ -1,1 +1,24 @@
-//! The command of the master and the operators.
+//! The command of a Ring Window's master and operators: keys, deployment, rings, halts, and what a client asks for.
+//!
+//! `cli` is what people write; `run` turns it into work. An action goes from its arguments through a
+//! [`Document`](action::Document), which holds all that is signed, to the chain; `error` is the one place for exit codes.
+
+pub mod action;
+pub mod amount;
+pub mod chain;
+pub mod cli;
+pub mod deploy;
+pub mod error;
+pub mod files;
+pub mod keystore;
+pub mod output;
+pub mod request;
+pub mod revert;
+pub mod ring;
+pub mod rpc;
+mod run;
+pub mod secret;
+pub mod status;
+pub mod time;
+
+pub use run::run;

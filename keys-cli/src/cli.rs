@@ -1,0 +1,364 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use alloy::{hex, primitives::Address};
+use clap::{Args, Parser, Subcommand};
+use ring_contracts::RequestId;
+
+use crate::{
+    action::{ActionCommand, FormationArgs},
+    amount::Amount,
+    time,
+};
+
+const AFTER_HELP: &str = "\
+Amounts: a bare number counts the smallest unit (wei). 1.5ether, 20gwei and 7wei are the native coin; \
+12.5tokens are whole tokens, by their decimals().
+
+Exit codes:
+  0  done
+  1  the result could not be printed
+  2  wrong arguments
+  3  a file, a key or a password
+  4  refused by our own checks; nothing was sent
+  5  the RPC or the relayer cannot be used
+  6  the contract or the relayer refused
+  7  the outcome is not known: look before you repeat";
+
+/// The command of a Ring Window's master and operators.
+///
+/// Each action of the master, the guardian or an operator is done in one step where its key is at hand
+/// (`ring-keys revoke … --keystore FILE`), or in three on two machines:
+/// `ring-keys prepare revoke … --out action.json` (online), `ring-keys sign --in action.json --out signed.json --keystore FILE`
+/// (offline), `ring-keys submit --in signed.json --keystore FILE` (online, by whoever pays the gas).
+#[derive(Debug, Parser)]
+#[command(name = "ring-keys", version, after_help = AFTER_HELP, max_term_width = 120)]
+pub struct Cli {
+    /// Where, and in which form.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What all commands take.
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// The chain's RPC, http:// or https://
+    #[arg(long, global = true, env = "RING_RPC", hide_env_values = true, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// The RingMultisig's address
+    #[arg(long, global = true, env = "RING_CONTRACT", value_name = "ADDRESS", value_parser = parse_address)]
+    pub contract: Option<Address>,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new key, in an encrypted keystore
+    New(NewArgs),
+    /// Put a private key or the key of a mnemonic into an encrypted keystore
+    Import(ImportArgs),
+    /// Decrypt a keystore and print its address
+    Address(KeyArgs),
+    /// Deploy a contract
+    Deploy(DeployArgs),
+    /// Show a ring, or form it
+    #[command(subcommand)]
+    Ring(RingCommand),
+    /// Show the contract: who rules it, what it holds, its rings
+    Status(StatusArgs),
+    /// Everything that changes a contract, in one step.
+    #[command(flatten)]
+    Act(ActionCommand<DirectArgs>),
+    /// First of three steps, online: write down everything that is to be signed
+    #[command(subcommand)]
+    Prepare(PrepareCommand),
+    /// Second of three steps, offline: show what is to be signed, ask, and sign
+    Sign(SignArgs),
+    /// Third of three steps, online: check it all again and send it
+    Submit(SubmitArgs),
+    /// Ask a relayer for a payment, as a client does
+    Request(RequestArgs),
+}
+
+/// A ring.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
+pub enum RingCommand {
+    /// Show a ring: its seats, the window of its next turn, what it spent
+    Show {
+        /// The ring's number
+        #[arg(long, value_name = "N")]
+        ring: u32,
+    },
+    /// Form a ring, or form it anew (master)
+    Set(FormationArgs<DirectArgs>),
+}
+
+/// Everything that can be prepared.
+#[derive(Debug, Subcommand)]
+pub enum PrepareCommand {
+    /// Form a ring
+    #[command(subcommand)]
+    Ring(PrepareRingCommand),
+    /// The others.
+    #[command(flatten)]
+    Act(ActionCommand<PrepareArgs>),
+}
+
+/// A ring.
+#[derive(Debug, Subcommand)]
+pub enum PrepareRingCommand {
+    /// Form a ring, or form it anew (master)
+    Set(FormationArgs<PrepareArgs>),
+}
+
+/// A key.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The keystore with the key
+    #[arg(long, value_name = "FILE")]
+    pub keystore: PathBuf,
+    /// A file with the keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// In one step.
+#[derive(Debug, Args)]
+pub struct DirectArgs {
+    /// Whose action it is.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// The keystore of whoever sends the transaction and pays the gas [default: the key sends it itself]
+    #[arg(long, value_name = "FILE")]
+    pub sender_keystore: Option<PathBuf>,
+    /// A file with that keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", requires = "sender_keystore")]
+    pub sender_password_file: Option<PathBuf>,
+}
+
+/// The first of three steps.
+#[derive(Debug, Args)]
+pub struct PrepareArgs {
+    /// Who is to sign [default: the master; for `master accept` the successor; a halt has no default]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub signer: Option<Address>,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// How long the signature is to be valid; a halt is valid for its epoch
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = time::parse_span)]
+    pub valid_for: Duration,
+    /// The signer's nonce, to prepare several actions that will be sent one after another [default: the next]
+    #[arg(long)]
+    pub nonce: Option<u64>,
+}
+
+/// A new key.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The keystore to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// A file with the keystore's password [default: ask on the terminal, twice]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Make guesses at the password cheap (scrypt with N = 2^13 instead of 2^18): for trials, and where memory is short
+    #[arg(long)]
+    pub light: bool,
+}
+
+/// A key from elsewhere.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The keystore.
+    #[command(flatten)]
+    pub new: NewArgs,
+    /// A file with the private key in hexadecimal [default: ask on the terminal for key or mnemonic]
+    #[arg(long, value_name = "FILE", conflicts_with = "mnemonic_file")]
+    pub private_key_file: Option<PathBuf>,
+    /// A file with a mnemonic (BIP-39, English)
+    #[arg(long, value_name = "FILE")]
+    pub mnemonic_file: Option<PathBuf>,
+    /// Which key of the mnemonic: m/44'/60'/0'/0/N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub index: u32,
+}
+
+/// A deployment.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// The master
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub master: Address,
+    /// The guardian [default: none]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub guardian: Option<Address>,
+    /// Who deploys it and pays the gas.
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// Which rings.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these rings [default: all that were ever formed]
+    #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',')]
+    pub ring: Vec<u32>,
+}
+
+/// The second of three steps.
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// The file that `prepare` wrote
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Who signs.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// The third of three steps.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// The file that `sign` wrote
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// Who sends it and pays the gas; anybody may.
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// A payment that a client asks for.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
+    /// A relayer's address, http:// or https://
+    #[arg(long, value_name = "URL")]
+    pub relayer: String,
+    /// The requester's key.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// The ring that is to pay
+    #[arg(long, value_name = "N")]
+    pub ring: u32,
+    /// What to pay: `native`, or a token's address
+    #[arg(long, value_name = "native|ADDRESS", value_parser = parse_asset)]
+    pub pay: Address,
+    /// Whom to pay
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub to: Address,
+    /// How much: 1500000 (smallest unit), 1.5ether, 20gwei, 12.5tokens
+    #[arg(long, value_name = "AMOUNT")]
+    pub amount: Amount,
+    /// The token's decimals, if it cannot be asked
+    #[arg(long)]
+    pub decimals: Option<u8>,
+    /// The request's name, 0x and 16 bytes, or a UUID: the same name and content ask for the same thing [default: a new UUID]
+    #[arg(long, value_parser = parse_id)]
+    pub id: Option<RequestId>,
+    /// The gas of the call
+    #[arg(long, default_value_t = 100_000)]
+    pub gas: u32,
+    /// How long it may take at most
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = time::parse_span)]
+    pub expiry: Duration,
+    /// Until when it may take, in Unix seconds, instead of --expiry: to repeat a request exactly
+    #[arg(long, value_name = "UNIX", conflicts_with = "expiry")]
+    pub expires_at: Option<u64>,
+    /// The chain's id, instead of --rpc
+    #[arg(long)]
+    pub chain_id: Option<u64>,
+    /// Wait until the request is final
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "SPAN", default_value = "30m", value_parser = time::parse_span, requires = "wait")]
+    pub patience: Duration,
+}
+
+/// Reads an address that is not zero. If it has capitals, they have to be right (EIP-55).
+pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
+    let address: Address = text
+        .parse()
+        .ok()
+        .filter(|_| text.starts_with("0x"))
+        .ok_or_else(|| format!("{text:?} is not an address: write 0x and 40 hexadecimal digits"))?;
+    let digits = &text[2..];
+    let one_case = digits == digits.to_lowercase() || digits == digits.to_uppercase();
+    if !one_case && Address::parse_checksummed(text, None).is_err() {
+        return Err(format!("{text} has a wrong checksum (EIP-55): a digit is wrong, copy it again"));
+    }
+    if address.is_zero() {
+        return Err("this is the zero address, which nobody has".to_owned());
+    }
+    Ok(address)
+}
+
+/// Reads an asset: zero is the native coin.
+pub(crate) fn parse_asset(text: &str) -> Result<Address, String> {
+    if text == "native" {
+        Ok(Address::ZERO)
+    } else {
+        parse_address(text).map_err(|error| format!("{error}, or `native`"))
+    }
+}
+
+/// Reads an address or `none`, which is zero.
+pub(crate) fn parse_guardian(text: &str) -> Result<Address, String> {
+    if text == "none" { Ok(Address::ZERO) } else { parse_address(text).map_err(|error| format!("{error}, or `none`")) }
+}
+
+fn parse_id(text: &str) -> Result<RequestId, String> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return hex::decode_to_array(digits)
+            .map(RequestId::from)
+            .map_err(|_| format!("{text:?} is not an id: write 0x and 32 hexadecimal digits, or a UUID"));
+    }
+    uuid::Uuid::try_parse(text)
+        .map(|uuid| uuid.into_bytes().into())
+        .map_err(|_| format!("{text:?} is not an id: write 0x and 32 hexadecimal digits, or a UUID"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistyped_address_is_refused() {
+        let right = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        assert!(parse_address(right).is_ok());
+        assert!(parse_address(&right.to_lowercase()).is_ok());
+        assert!(parse_address(&right.replace("5aA", "5aa")).unwrap_err().contains("checksum"));
+        assert!(parse_address(&right[2..]).is_err());
+        assert!(parse_address("0x0000000000000000000000000000000000000000").unwrap_err().contains("zero"));
+        assert_eq!(parse_asset("native"), Ok(Address::ZERO));
+    }
+
+    #[test]
+    fn an_id_is_sixteen_bytes_or_a_uuid() {
+        let id = RequestId::from([0x11; 16]);
+        assert_eq!(parse_id("0x11111111111111111111111111111111"), Ok(id));
+        assert_eq!(parse_id("11111111-1111-1111-1111-111111111111"), Ok(id));
+        for text in ["", "0x11", "0x1111111111111111111111111111111111", "order 7"] {
+            assert!(parse_id(text).is_err(), "{text}");
+        }
+    }
+}

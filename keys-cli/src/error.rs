@@ -1,0 +1,149 @@
+//! Everything that can go wrong, and the exit code that tells a script which kind it was.
+
+use std::{io, path::PathBuf};
+
+use alloy::primitives::Address;
+use ring_contracts::{CharterError, CodeError};
+
+use crate::{
+    action::{ConsentError, DocumentError, EntitlementError},
+    amount::AmountError,
+    files::FileError,
+    keystore::KeystoreError,
+    request::RequestFailure,
+    ring::RingError,
+    rpc::ChainError,
+    secret::SecretError,
+};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // The variants that only pass on say nothing of their own.
+pub enum Error {
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    Entitlement(#[from] EntitlementError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    #[error(transparent)]
+    Request(#[from] RequestFailure),
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+
+    /// An option that only some commands need.
+    #[error("{what} is missing: give {option} or set {variable}")]
+    Missing {
+        /// What.
+        what: &'static str,
+        /// The option.
+        option: &'static str,
+        /// The environment's variable.
+        variable: &'static str,
+    },
+    /// A file that should hold a charter.
+    #[error(
+        "{path} is not a charter: {reason}. It looks like this: {{\"window\": 3, \"quorum\": 3, \"asset\": \"0x00…\", \
+         \"cap\": \"1000\", \"period\": 86400, \"seats\": [\"0x…\", …]}}",
+        path = path.display()
+    )]
+    NotACharter {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: serde_json::Error,
+    },
+    /// The token says something else than the person.
+    #[error("--decimals is {given}, and token {token} says {actual}: check the token, or leave --decimals out")]
+    DecimalsDiffer {
+        /// Which token.
+        token: Address,
+        /// What the person says.
+        given: u8,
+        /// What the token says.
+        actual: u8,
+    },
+    /// The master of a new contract.
+    #[error("the master cannot be the zero address: nobody could ever form a ring")]
+    NoMaster,
+    /// A deployment that cannot be seen.
+    #[error("transaction {transaction} deployed {contract}, but it cannot be used: {reason}")]
+    Deployment {
+        /// The transaction.
+        transaction: alloy::primitives::B256,
+        /// Where.
+        contract: Address,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key did not sign.
+    #[error("the key {signer} could not sign")]
+    SigningFailed {
+        /// Whose key.
+        signer: Address,
+    },
+    /// Nobody listens.
+    #[error("the result cannot be printed: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<CodeError> for Error {
+    fn from(error: CodeError) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl Error {
+    /// The exit code, listed in the command's help.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Amount(_)
+            | Self::Charter(_)
+            | Self::DecimalsDiffer { .. }
+            | Self::Missing { .. }
+            | Self::NoMaster
+            | Self::NotACharter { .. }
+            | Self::Chain(ChainError::Url(_))
+            | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
+            Self::File(_) | Self::Keystore(_) | Self::Secret(_) | Self::SigningFailed { .. } => 3,
+            Self::Chain(error) | Self::Ring(RingError::Chain(error)) => of_chain(error),
+            Self::Consent(_) | Self::Document(_) | Self::Entitlement(_) | Self::Ring(RingError::Unknown { .. }) => 4,
+            Self::Ring(RingError::CharterLost { .. }) => 5,
+            Self::Request(failure) => of_request(failure),
+            Self::Deployment { .. } => 7,
+            Self::Output(_) => 1,
+        }
+    }
+}
+
+fn of_chain(error: &ChainError) -> u8 {
+    match error {
+        ChainError::Url(_) => 2,
+        ChainError::Code(_) | ChainError::NoGas { .. } => 4,
+        ChainError::Unreachable { .. } | ChainError::Refused { .. } => 5,
+        ChainError::Reverted(_) | ChainError::RevertedInBlock { .. } => 6,
+        ChainError::Unknown { .. } => 7,
+    }
+}
+
+fn of_request(failure: &RequestFailure) -> u8 {
+    match failure {
+        RequestFailure::Url(_) | RequestFailure::Invalid(_) => 2,
+        RequestFailure::OtherChain { .. } => 4,
+        RequestFailure::Unreachable { .. } | RequestFailure::NoAnswer { .. } => 5,
+        RequestFailure::Refused { .. } | RequestFailure::EndedBadly { .. } => 6,
+        RequestFailure::NotYet { .. } => 7,
+    }
+}

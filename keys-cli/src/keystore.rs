@@ -1,0 +1,219 @@
+//! Keys in files: Web3 Secret Storage, version 3, as geth, cast and most wallets read and write it.
+
+use std::path::{Path, PathBuf};
+
+use aes::{
+    Aes128,
+    cipher::{KeyIvInit, StreamCipher},
+};
+use alloy::{
+    hex,
+    primitives::{B256, keccak256},
+    signers::local::{MnemonicBuilder, PrivateKeySigner},
+};
+use rand::{RngCore, rngs::OsRng};
+use scrypt::Params;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::files::{self, FileError};
+
+/// The block size of scrypt, r; its parallelism, p, is 1.
+const BLOCK_SIZE: u32 = 8;
+/// The most that opening a keystore may cost, as N·r·p: 4 GiB of memory. A file that asks for more is not ours to obey.
+const MAX_WORK: u64 = 1 << 25;
+
+/// How much a guess at the password costs whoever finds the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// N = 2^18: half a second and 256 MiB a guess, what geth takes by default.
+    Standard,
+    /// N = 2^13: 8 MiB a guess, what cast takes. For machines that have no more, and for trials.
+    Light,
+}
+
+impl Cost {
+    fn log_n(self) -> u8 {
+        match self {
+            Self::Standard => 18,
+            Self::Light => 13,
+        }
+    }
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeystoreError {
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It holds something else.
+    #[error("{path} is not a keystore (Web3 Secret Storage, version 3): {reason}", path = path.display())]
+    NotAKeystore {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The password does not open it.
+    #[error("wrong password for {path}, or the file is damaged", path = .0.display())]
+    WrongPassword(PathBuf),
+    /// What should be a private key is none.
+    #[error(
+        "this is not a private key: it has to be 64 hexadecimal digits, with or without 0x, and below the curve's order"
+    )]
+    NotAPrivateKey,
+    /// What should be a mnemonic is none.
+    #[error("this is not a mnemonic: it has to be 12 to 24 English words (BIP-39) with a right checksum")]
+    NotAMnemonic,
+}
+
+/// A new random key.
+pub fn generate() -> PrivateKeySigner {
+    PrivateKeySigner::random_with(&mut OsRng)
+}
+
+/// Reads a private key in hexadecimal.
+///
+/// # Errors
+/// `NotAPrivateKey`.
+pub fn from_hexadecimal(text: &SecretString) -> Result<PrivateKeySigner, KeystoreError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.expose_secret().trim(), bytes.as_mut()).map_err(|_| KeystoreError::NotAPrivateKey)?;
+    PrivateKeySigner::from_slice(bytes.as_ref()).map_err(|_| KeystoreError::NotAPrivateKey)
+}
+
+/// The key of a mnemonic at m/44'/60'/0'/0/index.
+///
+/// # Errors
+/// `NotAMnemonic`.
+pub fn from_mnemonic(phrase: &SecretString, index: u32) -> Result<PrivateKeySigner, KeystoreError> {
+    let words = Zeroizing::new(phrase.expose_secret().split_whitespace().collect::<Vec<_>>().join(" "));
+    MnemonicBuilder::english()
+        .phrase(words.as_str())
+        .index(index)
+        .and_then(|builder| builder.build())
+        .map_err(|_| KeystoreError::NotAMnemonic)
+}
+
+/// Writes a key into a new file, encrypted, mode 0600.
+///
+/// # Errors
+/// `File`.
+pub fn seal(path: &Path, key: &PrivateKeySigner, password: &SecretString, cost: Cost) -> Result<(), KeystoreError> {
+    let mut salt = [0; 32];
+    let mut iv = [0; 16];
+    OsRng.fill_bytes(&mut salt);
+    OsRng.fill_bytes(&mut iv);
+
+    let mut derived = Zeroizing::new([0u8; 32]);
+    Params::new(cost.log_n(), BLOCK_SIZE, 1)
+        .ok()
+        .and_then(|params| scrypt::scrypt(password.expose_secret().as_bytes(), &salt, &params, derived.as_mut()).ok())
+        .unwrap_or_else(|| unreachable!("the parameters are constants that scrypt takes"));
+
+    let mut sealed = Zeroizing::new(key.to_bytes().0);
+    let cipher_key: &[u8; 16] = derived.first_chunk().unwrap_or_else(|| unreachable!("32 bytes hold 16"));
+    ctr::Ctr128BE::<Aes128>::new(cipher_key.into(), &iv.into()).apply_keystream(sealed.as_mut());
+    let mac_input = Zeroizing::new([&derived[16..], sealed.as_ref()].concat());
+
+    let keystore = json!({
+        // As geth writes it: without 0x, in lower case. It tells whose the file is without the password.
+        "address": hex::encode(key.address()),
+        "crypto": {
+            "cipher": "aes-128-ctr",
+            "cipherparams": { "iv": hex::encode(iv) },
+            "ciphertext": hex::encode(sealed.as_ref()),
+            "kdf": "scrypt",
+            "kdfparams": {
+                "dklen": derived.len(),
+                "n": 1u32 << cost.log_n(),
+                "p": 1,
+                "r": BLOCK_SIZE,
+                "salt": hex::encode(salt),
+            },
+            "mac": hex::encode(keccak256(&mac_input)),
+        },
+        "id": uuid::Uuid::new_v4(),
+        "version": 3,
+    });
+    Ok(files::write_new(path, format!("{keystore}\n").as_bytes())?)
+}
+
+/// Opens a keystore.
+///
+/// # Errors
+/// `File`, `NotAKeystore`, `WrongPassword`.
+pub fn open(path: &Path, password: &SecretString) -> Result<PrivateKeySigner, KeystoreError> {
+    let not_a_keystore = |reason: String| KeystoreError::NotAKeystore { path: path.to_owned(), reason };
+    check(&files::read(path)?).map_err(not_a_keystore)?;
+    let secret =
+        eth_keystore::decrypt_key(path, password.expose_secret()).map(Zeroizing::new).map_err(|error| match error {
+            eth_keystore::KeystoreError::MacMismatch => KeystoreError::WrongPassword(path.to_owned()),
+            other => not_a_keystore(other.to_string()),
+        })?;
+    PrivateKeySigner::from_slice(&secret).map_err(|_| not_a_keystore("what it holds is not a private key".to_owned()))
+}
+
+/// Checks what `eth_keystore` takes for granted and would panic or run out of memory at.
+fn check(content: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct File {
+        version: u32,
+        crypto: Crypto,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "ciphertext and mac are read for their length only")]
+    struct Crypto {
+        cipher: String,
+        cipherparams: Cipher,
+        ciphertext: B256,
+        kdf: String,
+        kdfparams: Kdf,
+        mac: B256,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "read for its length only")]
+    struct Cipher {
+        iv: alloy::primitives::B128,
+    }
+    #[derive(Deserialize)]
+    struct Kdf {
+        dklen: u64,
+        n: Option<u64>,
+        r: Option<u64>,
+        p: Option<u64>,
+        c: Option<u64>,
+        prf: Option<String>,
+    }
+
+    let File { version, crypto } = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+    let Crypto { cipher, kdf, kdfparams, .. } = crypto;
+    if version != 3 {
+        return Err(format!("its version is {version}"));
+    }
+    if cipher != "aes-128-ctr" {
+        return Err(format!("its cipher is {cipher:?}, not \"aes-128-ctr\""));
+    }
+    if kdfparams.dklen != 32 {
+        return Err(format!("its dklen is {}, not 32", kdfparams.dklen));
+    }
+    match (kdf.as_str(), kdfparams) {
+        ("scrypt", Kdf { n: Some(n), r: Some(r), p: Some(p), .. }) => {
+            let work = n.checked_mul(r).and_then(|work| work.checked_mul(p));
+            if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 || work.is_none_or(|work| work > MAX_WORK) {
+                return Err(format!("scrypt with n {n}, r {r}, p {p} is impossible or costs too much"));
+            }
+            Ok(())
+        }
+        ("pbkdf2", Kdf { c: Some(c), prf: Some(prf), .. }) => {
+            if prf != "hmac-sha256" || c == 0 || c > MAX_WORK {
+                return Err(format!("pbkdf2 with {c} rounds of {prf:?} is impossible or costs too much"));
+            }
+            Ok(())
+        }
+        (kdf, _) => Err(format!("its key derivation {kdf:?} is unknown or lacks parameters")),
+    }
+}

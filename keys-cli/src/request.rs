@@ -1,0 +1,308 @@
+//! Asking a relayer for something, as a client does.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    signers::{SignerSync, local::PrivateKeySigner},
+    sol_types::SolCall,
+};
+use reqwest::{StatusCode, Url};
+use ring_contracts::{Domain, IERC20, Request, RequestId, SignedRequest};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{error::Error, output::tell, rpc::without_path};
+
+const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request may be posted again and again: its id makes it one.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The most that is read of an answer.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// Its name.
+    pub id: RequestId,
+    /// The ring.
+    pub ring: u32,
+    /// The token, or zero for the native coin.
+    pub asset: Address,
+    /// The recipient.
+    pub to: Address,
+    /// How much, in the smallest unit; below 2^96.
+    pub amount: u128,
+    /// The call's gas.
+    pub gas: u32,
+    /// The last second at which it may be made.
+    pub expiry: u64,
+}
+
+/// Why a request is not made or does not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestFailure {
+    /// Not an address of a relayer.
+    #[error("{0:?} is not a relayer's address: it has to start with http:// or https://")]
+    Url(String),
+    /// The request itself is impossible.
+    #[error("the request is impossible: {0}")]
+    Invalid(String),
+    /// Two statements about the chain.
+    #[error("--chain-id is {given}, and the RPC is of chain {actual}")]
+    OtherChain {
+        /// What the person says.
+        given: u64,
+        /// What the RPC says.
+        actual: u64,
+    },
+    /// The relayer was never reached.
+    #[error("the relayer {relayer} cannot be reached: {reason}")]
+    Unreachable {
+        /// Scheme and host.
+        relayer: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The relayer's answer is lost: it may have taken the request.
+    #[error(
+        "whether the relayer {relayer} took the request is not known ({reason}): repeat the same command with \
+         --id {id} --expires-at {expiry}, which asks for the same thing and not for another"
+    )]
+    NoAnswer {
+        /// Scheme and host.
+        relayer: String,
+        /// What happened.
+        reason: String,
+        /// The request's id.
+        id: RequestId,
+        /// The request's expiry.
+        expiry: u64,
+    },
+    /// The relayer says no.
+    #[error("the relayer {relayer} refused ({status}{}): {message}", code.as_ref().map(|code| format!(", {code}")).unwrap_or_default())]
+    Refused {
+        /// Scheme and host.
+        relayer: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its code for the reason.
+        code: Option<String>,
+        /// Its words.
+        message: String,
+    },
+    /// It ended, and not by being executed.
+    #[error("request {id} ended as {status:?}: {answer}")]
+    EndedBadly {
+        /// The request's id.
+        id: RequestId,
+        /// How.
+        status: String,
+        /// The whole answer.
+        answer: Value,
+    },
+    /// It goes on, but nobody waits any more.
+    #[error(
+        "request {id} is {status:?} and may still be executed: it was waited for long enough. Ask again with GET {url}"
+    )]
+    NotYet {
+        /// The request's id.
+        id: RequestId,
+        /// How far it is.
+        status: String,
+        /// Where to ask.
+        url: String,
+    },
+}
+
+impl Payment {
+    /// The request, signed.
+    ///
+    /// # Errors
+    /// A number is out of range.
+    pub fn sign(&self, domain: &Domain, key: &PrivateKeySigner) -> Result<SignedRequest, Error> {
+        let Self { id, ring, asset, to, amount, gas, expiry } = *self;
+        let (target, value, data) = match asset.is_zero() {
+            true => (to, amount, Bytes::new()),
+            false => (asset, 0, IERC20::transferCall { to, value: U256::from(amount) }.abi_encode().into()),
+        };
+        let request = Request { id, ring, target, value, data, gas, expiry };
+        request.check().map_err(|error| RequestFailure::Invalid(error.to_string()))?;
+        let signature =
+            key.sign_hash_sync(&request.digest(domain)).map_err(|_| Error::SigningFailed { signer: key.address() })?;
+        Ok(SignedRequest { request, signature: signature.as_bytes().into() })
+    }
+}
+
+/// A relayer's HTTP interface.
+#[derive(Clone, Debug)]
+pub struct Relayer {
+    client: reqwest::Client,
+    requests: Url,
+    name: String,
+}
+
+/// What a relayer said about a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// How far it is.
+    pub status: String,
+    /// All it said.
+    pub whole: Value,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: Reason,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    code: Option<String>,
+    message: String,
+}
+
+enum Attempt {
+    Answered(Answer),
+    Refused(RequestFailure),
+    /// The relayer was not reached, or failed itself. The reason, and whether the request may have arrived.
+    Failed {
+        reason: String,
+        arrived: bool,
+    },
+}
+
+impl Relayer {
+    /// The relayer at an address.
+    ///
+    /// # Errors
+    /// `Url`.
+    pub fn at(url: &str) -> Result<Self, RequestFailure> {
+        let not_a_url = || RequestFailure::Url(url.to_owned());
+        let requests = Url::parse(&format!("{}/v1/requests", url.trim_end_matches('/'))).map_err(|_| not_a_url())?;
+        if !matches!(requests.scheme(), "http" | "https") || !requests.has_host() {
+            return Err(not_a_url());
+        }
+        let name = without_path(url);
+        let client = reqwest::Client::builder().timeout(HTTP_TIMEOUT).build();
+        let client =
+            client.map_err(|error| RequestFailure::Unreachable { relayer: name.clone(), reason: error.to_string() })?;
+        Ok(Self { client, requests, name })
+    }
+
+    /// Posts a request. Asks again when the answer is lost, since the same request is the same request for ever.
+    ///
+    /// # Errors
+    /// `Refused`; `Unreachable` if it never arrived; `NoAnswer` if it may have.
+    pub async fn post(&self, signed: &SignedRequest) -> Result<Answer, RequestFailure> {
+        let mut last = String::new();
+        let mut may_have_arrived = false;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tell(format_args!("{last}; asking again"));
+                tokio::time::sleep(PAUSE).await;
+            }
+            match self.attempt(self.client.post(self.requests.clone()).json(signed)).await {
+                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::Refused(refusal) => return Err(refusal),
+                Attempt::Failed { reason, arrived } => {
+                    last = reason;
+                    may_have_arrived |= arrived;
+                }
+            }
+        }
+        let relayer = self.name.clone();
+        let Request { id, expiry, .. } = signed.request;
+        Err(match may_have_arrived {
+            true => RequestFailure::NoAnswer { relayer, reason: last, id, expiry },
+            false => RequestFailure::Unreachable { relayer, reason: last },
+        })
+    }
+
+    /// Asks about a request until it has ended.
+    ///
+    /// # Errors
+    /// `Refused`; `EndedBadly`; `NotYet` after `patience`.
+    pub async fn wait(&self, id: RequestId, patience: Duration) -> Result<Answer, RequestFailure> {
+        let start = Instant::now();
+        let url = format!("{}/{id}", self.requests);
+        let mut shown = String::new();
+        loop {
+            let status = match self.attempt(self.client.get(&url)).await {
+                Attempt::Answered(answer) => match answer.status.as_str() {
+                    "final" => return Ok(answer),
+                    "failed" | "expired" | "disputed" => {
+                        return Err(RequestFailure::EndedBadly { id, status: answer.status, answer: answer.whole });
+                    }
+                    _ => answer.status,
+                },
+                Attempt::Refused(refusal) => return Err(refusal),
+                Attempt::Failed { reason, .. } => format!("unknown: {reason}"),
+            };
+            if status != shown {
+                tell(format_args!("request {id} is {status}"));
+                shown = status;
+            }
+            if start.elapsed() > patience {
+                return Err(RequestFailure::NotYet { id, status: shown, url });
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn attempt(&self, request: reqwest::RequestBuilder) -> Attempt {
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let arrived = !error.is_connect();
+                return Attempt::Failed { reason: innermost(&error), arrived };
+            }
+        };
+        let status = response.status();
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => {
+                    return Attempt::Failed {
+                        reason: format!("the answer is longer than {MAX_ANSWER} bytes"),
+                        arrived: true,
+                    };
+                }
+                Ok(None) => break,
+                Err(error) => return Attempt::Failed { reason: innermost(&error), arrived: true },
+            }
+        }
+        if status.is_success() {
+            return understand(&body);
+        }
+        let (code, message) = match serde_json::from_slice(&body) {
+            Ok(Refusal { error: Reason { code, message } }) => (code, message),
+            Err(_) => (None, "it gave no reason".to_owned()),
+        };
+        if status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) {
+            return Attempt::Failed { reason: format!("HTTP status {status}: {message}"), arrived: true };
+        }
+        Attempt::Refused(RequestFailure::Refused { relayer: self.name.clone(), status: status.as_u16(), code, message })
+    }
+}
+
+fn understand(body: &[u8]) -> Attempt {
+    let whole: Value = serde_json::from_slice(body).unwrap_or_default();
+    match whole.get("status").and_then(Value::as_str) {
+        Some(status) => Attempt::Answered(Answer { status: status.to_owned(), whole }),
+        None => Attempt::Failed { reason: "the answer has no status: is it a relayer?".to_owned(), arrived: true },
+    }
+}
+
+/// The innermost cause: the outer ones repeat the address.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

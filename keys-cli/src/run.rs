@@ -1,0 +1,222 @@
+//! From the command line to the work.
+
+use std::path::Path;
+
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use ring_contracts::{Domain, RequestId};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::{
+    action::{self, Document, Preparation, Wish},
+    chain::Chain,
+    cli::{
+        Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PrepareArgs, PrepareCommand,
+        PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
+    },
+    deploy,
+    error::Error,
+    files,
+    keystore::{self, Cost},
+    output::{Output, tell},
+    request::{Payment, Relayer, RequestFailure},
+    ring::Ring,
+    rpc::{Connection, Sent},
+    secret, status, time,
+};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever [`Error`] says. Nothing has changed then but where its exit code is 7.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    let Cli { global, command } = cli;
+    let output = Output { json: global.json };
+    match command {
+        Command::New(args) => new(&args, output),
+        Command::Import(args) => import(&args, output),
+        Command::Address(args) => show_address(open(&args)?.address(), None, output),
+        Command::Deploy(args) => deploy(&global, &args, output).await,
+        Command::Ring(RingCommand::Show { ring }) => {
+            let chain = chain(&global).await?;
+            let ring = Ring::read(&chain, ring).await?;
+            Ok(output.result(ring.in_words(chain.connection().time().await?), &ring.report())?)
+        }
+        Command::Ring(RingCommand::Set(args)) => {
+            let (wish, how) = args.into_parts();
+            act(&global, wish, &how, output).await
+        }
+        Command::Status(args) => {
+            let status = status::read(&chain(&global).await?, &args.ring).await?;
+            Ok(output.result(status.in_words(), &status)?)
+        }
+        Command::Act(command) => {
+            let (wish, how) = command.into_parts();
+            act(&global, wish, &how, output).await
+        }
+        Command::Prepare(command) => {
+            let (wish, how) = match command {
+                PrepareCommand::Ring(PrepareRingCommand::Set(args)) => args.into_parts(),
+                PrepareCommand::Act(command) => command.into_parts(),
+            };
+            prepare(&global, wish, how, output).await
+        }
+        Command::Sign(args) => sign(&args, output),
+        Command::Submit(args) => submit(&global, &args, output).await,
+        Command::Request(args) => request(&global, args, output).await,
+    }
+}
+
+fn new(args: &NewArgs, output: Output) -> Result<(), Error> {
+    files::check_absent(&args.out)?;
+    store(&keystore::generate(), args, output)
+}
+
+fn import(args: &ImportArgs, output: Output) -> Result<(), Error> {
+    files::check_absent(&args.new.out)?;
+    let key = match (&args.private_key_file, &args.mnemonic_file) {
+        (Some(file), _) => keystore::from_hexadecimal(&secret::from_file(file)?)?,
+        (None, Some(file)) => keystore::from_mnemonic(&secret::from_file(file)?, args.index)?,
+        (None, None) => {
+            let entered = secret::from_terminal(
+                "the private key in hexadecimal, or the mnemonic",
+                "--private-key-file or --mnemonic-file",
+            )?;
+            match entered.expose_secret().trim().contains(char::is_whitespace) {
+                true => keystore::from_mnemonic(&entered, args.index)?,
+                false => keystore::from_hexadecimal(&entered)?,
+            }
+        }
+    };
+    store(&key, &args.new, output)
+}
+
+fn store(key: &PrivateKeySigner, args: &NewArgs, output: Output) -> Result<(), Error> {
+    let password = secret::new_password(args.password_file.as_deref(), &args.out)?;
+    let cost = if args.light { Cost::Light } else { Cost::Standard };
+    keystore::seal(&args.out, key, &password, cost)?;
+    show_address(key.address(), Some(&args.out), output)
+}
+
+fn show_address(address: Address, keystore: Option<&Path>, output: Output) -> Result<(), Error> {
+    let value = match keystore {
+        Some(keystore) => json!({ "address": address, "keystore": keystore }),
+        None => json!({ "address": address }),
+    };
+    Ok(output.result(address, &value)?)
+}
+
+async fn deploy(global: &GlobalArgs, args: &DeployArgs, output: Output) -> Result<(), Error> {
+    let connection = connection(global).await?;
+    let deployed = deploy::deploy(connection, args.master, args.guardian, open(&args.key)?).await?;
+    Ok(output.result(deployed.in_words(), &deployed)?)
+}
+
+async fn act(global: &GlobalArgs, wish: Wish, how: &DirectArgs, output: Output) -> Result<(), Error> {
+    let chain = chain(global).await?;
+    let key = open(&how.key)?;
+    let sender = match &how.sender_keystore {
+        Some(keystore) => Some(open_at(keystore, how.sender_password_file.as_deref())?),
+        None => None,
+    };
+    show_sent(action::direct(&chain, wish, &how.key.keystore, key, sender).await?, output)
+}
+
+async fn prepare(global: &GlobalArgs, wish: Wish, how: PrepareArgs, output: Output) -> Result<(), Error> {
+    let PrepareArgs { signer, out, valid_for, nonce } = how;
+    files::check_absent(&out)?;
+    let chain = chain(global).await?;
+    let document = action::prepare(&chain, wish, Preparation { signer, valid_for, nonce }).await?;
+    document.write_new(&out)?;
+    show_document(&document, &out, "sign it, on the machine that holds the key, with `ring-keys sign`", output)
+}
+
+fn sign(args: &SignArgs, output: Output) -> Result<(), Error> {
+    files::check_absent(&args.out)?;
+    let document = Document::read(&args.input)?;
+    let signed = action::sign(document, &args.input, &args.key.keystore, args.yes, || open(&args.key))?;
+    signed.write_new(&args.out)?;
+    show_document(&signed, &args.out, "send it with `ring-keys submit`", output)
+}
+
+async fn submit(global: &GlobalArgs, args: &SubmitArgs, output: Output) -> Result<(), Error> {
+    let document = Document::read(&args.input)?;
+    let connection = connection(global).await?;
+    let sent = action::submit(&document, &args.input, connection, global.contract, || open(&args.key)).await?;
+    show_sent(sent, output)
+}
+
+fn show_document(document: &Document, path: &Path, next: &str, output: Output) -> Result<(), Error> {
+    let (signer, digest) = (document.signer, document.digest());
+    let value = json!({ "file": path, "signer": signer, "digest": digest, "statement": document.statement });
+    Ok(output.result(format_args!("{}: digest {digest}, signer {signer}; {next}", path.display()), &value)?)
+}
+
+fn show_sent(sent: Sent, output: Output) -> Result<(), Error> {
+    Ok(output.result(format_args!("done: transaction {} in block {}", sent.transaction, sent.block), &sent)?)
+}
+
+async fn request(global: &GlobalArgs, args: RequestArgs, output: Output) -> Result<(), Error> {
+    let relayer = Relayer::at(&args.relayer)?;
+    let (domain, decimals) = request_domain(global, &args).await?;
+    let payment = Payment {
+        id: args.id.unwrap_or_else(|| RequestId::from(uuid::Uuid::new_v4().into_bytes())),
+        ring: args.ring,
+        asset: args.pay,
+        to: args.to,
+        amount: args.amount.of(args.pay, decimals, 96)?.to(),
+        gas: args.gas,
+        expiry: args.expires_at.unwrap_or_else(|| time::now() + args.expiry.as_secs()),
+    };
+    let signed = payment.sign(&domain, &open(&args.key)?)?;
+    let id = payment.id;
+    // Before it is sent: whatever happens then, this is the name to ask for.
+    tell(format_args!("request {id}, expires at {} ({})", payment.expiry, time::in_utc(payment.expiry)));
+    let answer = relayer.post(&signed).await?;
+    let answer = if args.wait { relayer.wait(id, args.patience).await? } else { answer };
+    Ok(output.result(format_args!("{id} {}", answer.status), &answer.whole)?)
+}
+
+/// The domain of a request, from the RPC or from what the person says, and the decimals of what it pays.
+async fn request_domain(global: &GlobalArgs, args: &RequestArgs) -> Result<(Domain, Option<u8>), Error> {
+    let contract = contract(global)?;
+    match (&global.rpc, args.chain_id) {
+        (None, Some(chain_id)) => Ok((Domain { chain_id, contract }, args.decimals)),
+        (_, given) => {
+            let chain = Chain::at(connection(global).await?, contract).await?;
+            let actual = chain.domain().chain_id;
+            if let Some(given) = given.filter(|given| *given != actual) {
+                return Err(RequestFailure::OtherChain { given, actual }.into());
+            }
+            let decimals = match args.amount.counts_tokens() && !args.pay.is_zero() {
+                true => chain.decimals(args.decimals, args.pay).await?,
+                false => None,
+            };
+            Ok((*chain.domain(), decimals))
+        }
+    }
+}
+
+fn open(key: &KeyArgs) -> Result<PrivateKeySigner, Error> {
+    open_at(&key.keystore, key.password_file.as_deref())
+}
+
+fn open_at(keystore: &Path, password_file: Option<&Path>) -> Result<PrivateKeySigner, Error> {
+    Ok(keystore::open(keystore, &secret::password(password_file, keystore)?)?)
+}
+
+async fn connection(global: &GlobalArgs) -> Result<Connection, Error> {
+    let missing = Error::Missing { what: "the chain's RPC", option: "--rpc URL", variable: "RING_RPC" };
+    Ok(Connection::open(global.rpc.as_deref().ok_or(missing)?).await?)
+}
+
+fn contract(global: &GlobalArgs) -> Result<Address, Error> {
+    let missing =
+        Error::Missing { what: "the contract's address", option: "--contract ADDRESS", variable: "RING_CONTRACT" };
+    global.contract.ok_or(missing)
+}
+
+async fn chain(global: &GlobalArgs) -> Result<Chain, Error> {
+    let contract = contract(global)?;
+    Ok(Chain::at(connection(global).await?, contract).await?)
+}

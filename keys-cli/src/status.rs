@@ -1,0 +1,167 @@
+//! A contract as it stands on the chain: who rules it, what it holds, its rings.
+
+use std::collections::BTreeSet;
+
+use alloy::{
+    primitives::{Address, U256},
+    rpc::types::Filter,
+    sol_types::SolEvent,
+};
+use ring_contracts::RingMultisig;
+use serde::Serialize;
+
+use crate::{
+    amount,
+    chain::{Authorities, Chain},
+    error::Error,
+    ring::{Ring, RingReport},
+    time,
+};
+
+/// A contract, as printed for machines. Amounts are strings of decimal digits in the smallest unit.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    chain_id: u64,
+    contract: Address,
+    master: Address,
+    guardian: Option<Address>,
+    pending_master: Option<Address>,
+    balances: Vec<Balance>,
+    rings: Vec<RingReport>,
+    limits: Vec<LimitReport>,
+    #[serde(skip)]
+    text: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Balance {
+    asset: Address,
+    balance: String,
+}
+
+/// A cap beside a ring's main one.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitReport {
+    ring: u32,
+    asset: Address,
+    cap: String,
+    period: u32,
+    spent: String,
+    period_index: u32,
+}
+
+impl Status {
+    /// The contract in words.
+    pub fn in_words(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Reads the contract, and these rings; all there are in its events if none is named.
+///
+/// # Errors
+/// What an RPC can answer; a ring that was never formed.
+pub async fn read(chain: &Chain, rings: &[u32]) -> Result<Status, Error> {
+    let Authorities { master, guardian, pending_master } = chain.authorities().await?;
+    let named: BTreeSet<u32> = match rings {
+        [] => rings_in_events(chain).await?,
+        rings => rings.iter().copied().collect(),
+    };
+    let mut found = Vec::new();
+    for ring in named {
+        found.push(Ring::read(chain, ring).await?);
+    }
+    let limits = limits(chain, &found).await?;
+
+    let assets: BTreeSet<Address> = [Address::ZERO]
+        .into_iter()
+        .chain(found.iter().map(|ring| ring.charter.asset))
+        .chain(limits.iter().map(|limit| limit.asset))
+        .collect();
+    let mut balances = Vec::new();
+    for asset in assets {
+        // An asset need not be a token that answers: the master may have limited anything.
+        if let Ok(balance) = chain.connection().balance(asset, chain.domain().contract).await {
+            balances.push((asset, balance));
+        }
+    }
+
+    let now = chain.connection().time().await?;
+    let mut status = Status {
+        chain_id: chain.domain().chain_id,
+        contract: chain.domain().contract,
+        master,
+        guardian: Some(guardian).filter(|guardian| !guardian.is_zero()),
+        pending_master: Some(pending_master).filter(|pending| !pending.is_zero()),
+        balances: balances.iter().map(|(asset, b)| Balance { asset: *asset, balance: b.to_string() }).collect(),
+        rings: found.iter().map(Ring::report).collect(),
+        limits,
+        text: String::new(),
+    };
+    status.text = words(&status, &balances, &found, now);
+    Ok(status)
+}
+
+async fn rings_in_events(chain: &Chain) -> Result<BTreeSet<u32>, Error> {
+    let filter = Filter::new().event_signature(RingMultisig::CharterChanged::SIGNATURE_HASH);
+    let logs = chain.events(&filter).await?;
+    Ok(logs
+        .iter()
+        .filter_map(|log| RingMultisig::CharterChanged::decode_log(&log.inner).ok())
+        .map(|event| event.data.ring)
+        .collect())
+}
+
+async fn limits(chain: &Chain, rings: &[Ring]) -> Result<Vec<LimitReport>, Error> {
+    let filter = Filter::new().event_signature(RingMultisig::LimitSet::SIGNATURE_HASH);
+    let set: BTreeSet<(u32, Address)> = chain
+        .events(&filter)
+        .await?
+        .iter()
+        .filter_map(|log| RingMultisig::LimitSet::decode_log(&log.inner).ok())
+        .map(|event| (event.data.ring, event.data.asset))
+        .filter(|(ring, _)| rings.iter().any(|known| known.id == *ring))
+        .collect();
+    let mut limits = Vec::new();
+    for (ring, asset) in set {
+        let limit = chain.functions().getLimit(ring, asset).call().await.map_err(|error| chain.call_failure(error))?;
+        limits.push(LimitReport {
+            ring,
+            asset,
+            cap: limit.cap.to_string(),
+            period: limit.period.to(),
+            spent: limit.spent.to_string(),
+            period_index: limit.periodIndex.to(),
+        });
+    }
+    Ok(limits)
+}
+
+fn words(status: &Status, balances: &[(Address, U256)], rings: &[Ring], now: u64) -> String {
+    let or_none = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    let mut lines = vec![
+        format!("contract        {} on chain {}", status.contract, status.chain_id),
+        format!("master          {}", status.master),
+        format!("guardian        {}", or_none(status.guardian)),
+        format!("pending master  {}", or_none(status.pending_master)),
+    ];
+    lines.extend(
+        balances.iter().map(|(asset, balance)| format!("holds           {}", amount::in_words(*asset, *balance))),
+    );
+    for ring in rings {
+        lines.push(String::new());
+        lines.push(ring.in_words(now));
+        for limit in status.limits.iter().filter(|limit| limit.ring == ring.id) {
+            let cap = amount::in_words(limit.asset, limit.cap.parse().unwrap_or_default());
+            let current = now / u64::from(limit.period.max(1)) == u64::from(limit.period_index);
+            let spent = if current { limit.spent.as_str() } else { "0" };
+            lines.push(format!("  limit: {cap} a {}, of which {spent} spent", time::period_in_words(limit.period)));
+        }
+    }
+    if rings.is_empty() {
+        lines.push("no ring was ever formed".to_owned());
+    }
+    lines.join("\n")
+}
