@@ -4,12 +4,11 @@ use std::{io, path::PathBuf};
 
 use alloy::primitives::Address;
 use ring_contracts::{CharterError, CodeError};
+use ring_keystore::{KeystoreError, files::FileError};
 
 use crate::{
     action::{ConsentError, DocumentError, EntitlementError},
     amount::AmountError,
-    files::FileError,
-    keystore::KeystoreError,
     request::RequestFailure,
     ring::RingError,
     rpc::ChainError,

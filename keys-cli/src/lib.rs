@@ -9,8 +9,6 @@ pub mod chain;
 pub mod cli;
 pub mod deploy;
 pub mod error;
-pub mod files;
-pub mod keystore;
 pub mod output;
 pub mod request;
 pub mod revert;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use ring_contracts::{Domain, RequestId};
+use ring_keystore::{Cost, files};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -16,8 +17,6 @@ use crate::{
     },
     deploy,
     error::Error,
-    files,
-    keystore::{self, Cost},
     output::{Output, tell},
     request::{Payment, Relayer, RequestFailure},
     ring::Ring,
@@ -69,22 +68,22 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
 
 fn new(args: &NewArgs, output: Output) -> Result<(), Error> {
     files::check_absent(&args.out)?;
-    store(&keystore::generate(), args, output)
+    store(&ring_keystore::generate(), args, output)
 }
 
 fn import(args: &ImportArgs, output: Output) -> Result<(), Error> {
     files::check_absent(&args.new.out)?;
     let key = match (&args.private_key_file, &args.mnemonic_file) {
-        (Some(file), _) => keystore::from_hexadecimal(&secret::from_file(file)?)?,
-        (None, Some(file)) => keystore::from_mnemonic(&secret::from_file(file)?, args.index)?,
+        (Some(file), _) => ring_keystore::from_hexadecimal(&secret::from_file(file)?)?,
+        (None, Some(file)) => ring_keystore::from_mnemonic(&secret::from_file(file)?, args.index)?,
         (None, None) => {
             let entered = secret::from_terminal(
                 "the private key in hexadecimal, or the mnemonic",
                 "--private-key-file or --mnemonic-file",
             )?;
             match entered.expose_secret().trim().contains(char::is_whitespace) {
-                true => keystore::from_mnemonic(&entered, args.index)?,
-                false => keystore::from_hexadecimal(&entered)?,
+                true => ring_keystore::from_mnemonic(&entered, args.index)?,
+                false => ring_keystore::from_hexadecimal(&entered)?,
             }
         }
     };
@@ -94,7 +93,7 @@ fn import(args: &ImportArgs, output: Output) -> Result<(), Error> {
 fn store(key: &PrivateKeySigner, args: &NewArgs, output: Output) -> Result<(), Error> {
     let password = secret::new_password(args.password_file.as_deref(), &args.out)?;
     let cost = if args.light { Cost::Light } else { Cost::Standard };
-    keystore::seal(&args.out, key, &password, cost)?;
+    ring_keystore::seal(&args.out, key, &password, cost)?;
     show_address(key.address(), Some(&args.out), output)
 }
 
@@ -202,7 +201,7 @@ fn open(key: &KeyArgs) -> Result<PrivateKeySigner, Error> {
 }
 
 fn open_at(keystore: &Path, password_file: Option<&Path>) -> Result<PrivateKeySigner, Error> {
-    Ok(keystore::open(keystore, &secret::password(password_file, keystore)?)?)
+    Ok(ring_keystore::open(keystore, &secret::password(password_file, keystore)?)?)
 }
 
 async fn connection(global: &GlobalArgs) -> Result<Connection, Error> {

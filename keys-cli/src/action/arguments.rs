@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::{Address, Bytes, U256};
 use clap::{Args, Subcommand};
 use ring_contracts::{Action, Charter, Halt};
+use ring_keystore::files;
 use serde_json::Value;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     chain::Chain,
     cli::{parse_address, parse_asset, parse_guardian},
     error::Error,
-    files, ring, time,
+    ring, time,
 };
 
 /// The actions that have no other home on the command line. `H` is how they are carried out.

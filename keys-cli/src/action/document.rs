@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::Value;
 
 use super::arguments::Intent;
-use crate::files::{self, FileError};
+use ring_keystore::files::{self, FileError};
 
 const VERSION: u32 = 1;
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use alloy::primitives::Address;
-use ring_keys::keystore::{self, Cost};
+use ring_keystore::{self as keystore, Cost};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -1,20 +1,17 @@
 //! A key in an encrypted file (Web3 Secret Storage, version 3), opened once at the start.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     primitives::Signature,
-    signers::{
-        SignerSync,
-        local::{LocalSignerError, PrivateKeySigner},
-    },
+    signers::{SignerSync, local::PrivateKeySigner},
     sol_types::SolCall,
 };
-use eth_keystore::KeystoreError;
 use futures::future::{BoxFuture, FutureExt, ready};
 use ring_contracts::{Address, B256, CompactSignature, Domain, RingMultisig};
-use secrecy::{ExposeSecret, SecretString};
+use ring_keystore::KeystoreError;
+use secrecy::SecretString;
 
 use super::{Permit, Signer, SignerError};
 use crate::{
@@ -37,14 +34,12 @@ impl KeystoreSigner {
     /// `Keystore`, `Password`, `PasswordFile`.
     pub fn open(path: &Path, password_file: &Path, domain: Domain) -> Result<Self, SignerError> {
         let password = read_password(password_file)?;
-        let unreadable = |why: String| SignerError::Keystore { path: path.to_owned(), why };
-        fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-        match PrivateKeySigner::decrypt_keystore(path, password.expose_secret()) {
+        match ring_keystore::open(path, &password) {
             Ok(key) => Ok(Self { key, domain }),
-            Err(LocalSignerError::EthKeystoreError(KeystoreError::MacMismatch)) => {
+            Err(KeystoreError::WrongPassword(_)) => {
                 Err(SignerError::Password { path: path.to_owned(), password_file: password_file.to_owned() })
             }
-            Err(error) => Err(unreadable(error.to_string())),
+            Err(error) => Err(SignerError::Keystore(error)),
         }
     }
 

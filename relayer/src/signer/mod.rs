@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use futures::future::BoxFuture;
 use ring_contracts::CompactSignature;
+use ring_keystore::KeystoreError;
 
 use crate::{chain::TransactionSigner, store::DurableReservation};
 
@@ -34,13 +35,8 @@ pub trait Signer: TransactionSigner<Permit> {
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The keystore cannot be read.
-    #[error("the keystore {path} cannot be read ({why}): it has to be a Web3 Secret Storage file (version 3)")]
-    Keystore {
-        /// Where it is.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("signer.keystore: {0}")]
+    Keystore(#[from] KeystoreError),
     /// The password is wrong.
     #[error("the password in {password_file} does not open the keystore {path}")]
     Password {

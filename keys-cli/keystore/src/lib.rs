@@ -1,5 +1,7 @@
 //! Keys in files: Web3 Secret Storage, version 3, as geth, cast and most wallets read and write it.
 
+pub mod files;
+
 use std::path::{Path, PathBuf};
 
 use aes::{
@@ -18,7 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::files::{self, FileError};
+use files::FileError;
 
 /// The block size of scrypt, r; its parallelism, p, is 1.
 const BLOCK_SIZE: u32 = 8;
