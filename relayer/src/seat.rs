@@ -1,6 +1,6 @@
 //! One seat, put together from its parts.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy::providers::DynProvider;
 use eyre::{Context, ensure, eyre};
@@ -10,6 +10,7 @@ use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -23,6 +24,9 @@ use crate::{
     signer::KeystoreSigner,
     store::{Identity, Store},
 };
+
+/// How long the parts may take to end.
+const ENDING: Duration = Duration::from_secs(6);
 
 /// A seat that is configured, has its key, and has seen that its chain is the right one.
 pub struct Seat {
@@ -225,7 +229,11 @@ impl Seat {
         if !driver.is_finished() {
             driver.await??;
         }
-        parts.shutdown().await;
+        // Answers that are under way go out.
+        let ending = async { while parts.join_next().await.is_some() {} };
+        if timeout(ENDING, ending).await.is_err() {
+            parts.shutdown().await;
+        }
         outcome
     }
 

@@ -83,6 +83,8 @@ pub struct Submitter<P> {
     wanted: watch::Receiver<Option<Wanted<P>>>,
     sending: watch::Sender<Sending>,
     slots: Slots<P>,
+    /// The head at which all was done for what is wanted.
+    done_at: Option<B256>,
     quiet: Quiet,
 }
 
@@ -97,7 +99,7 @@ impl<P: Clone> Submitter<P> {
         let heads = Heads::new(provider.clone(), settings.poll_interval);
         let sending = watch::Sender::new(Sending::default());
         let (slots, quiet) = (Slots::new(), Quiet::default());
-        Self { rpc: Rpc::new(provider), heads, signer, settings, wanted, sending, slots, quiet }
+        Self { rpc: Rpc::new(provider), heads, signer, settings, wanted, sending, slots, done_at: None, quiet }
     }
 
     /// What it is at, from now on.
@@ -126,15 +128,30 @@ impl<P: Clone> Submitter<P> {
             };
             tokio::select! {
                 () = next => {}
-                changed = self.wanted.changed() => if changed.is_err() { return },
+                changed = self.wanted.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.done_at = None;
+                }
             }
         }
     }
 
-    /// Does what can be done now.
+    /// Does what can be done at this head, once.
     async fn press(&mut self, wanted: &Wanted<P>) -> Result<(), Trouble> {
-        let account = self.signer.address();
         let head = self.rpc.head().await?;
+        if self.done_at != Some(head.hash) {
+            // Whatever did not get through is tried again before the next head.
+            self.done_at = None;
+            self.press_at(head, wanted).await?;
+            self.done_at = Some(head.hash);
+        }
+        Ok(())
+    }
+
+    async fn press_at(&mut self, head: Header, wanted: &Wanted<P>) -> Result<(), Trouble> {
+        let account = self.signer.address();
         let nonce = self.rpc.transaction_count(account).await?;
         let attempts = self.attempts(wanted, nonce).await?;
         if attempts == Attempts::Succeeded {
@@ -155,14 +172,13 @@ impl<P: Clone> Submitter<P> {
                 let is_same = slot.wanted.is_same(wanted);
                 if is_same && !waited && !(slot.refused && blocks > 0) {
                     let newest = slot.newest.clone();
-                    self.rebroadcast(&newest).await;
-                    return Ok(());
+                    return Ok(self.broadcast_again(&newest).await?);
                 }
                 match slot.newest.fees.bumped(self.rpc.fees().await?, ceiling) {
                     Some(fees) => fees,
                     None => {
                         let newest = slot.newest.clone();
-                        self.rebroadcast(&newest).await;
+                        self.broadcast_again(&newest).await?;
                         let max_fee_per_gas = newest.fees.max;
                         return Err(Alarm::FeeCeiling { transaction: newest.hash, max_fee_per_gas }.into());
                     }
@@ -240,19 +256,26 @@ impl<P: Clone> Submitter<P> {
         // Before it is sent: what is not known to have arrived may have.
         self.slots.put(nonce, wanted.clone(), newest, head);
         self.sending.send_modify(|sending| sending.transaction = Some(hash));
-        if let Err(fault) = self.rpc.broadcast(&raw).await {
-            if let Some(slot) = self.slots.get_mut(nonce) {
-                slot.refused = matches!(fault, Fault::Refused { .. } | Fault::Reverted(_));
+        match self.rpc.broadcast(&raw).await {
+            Err(fault @ (Fault::Refused { .. } | Fault::Reverted(_))) => {
+                tracing::warn!(wanted = wanted.name(), %hash, %fault, "the RPC did not take the transaction, or says so");
+                if let Some(slot) = self.slots.get_mut(nonce) {
+                    slot.refused = true;
+                }
+                Ok(())
             }
-            tracing::warn!(wanted = wanted.name(), %hash, %fault, "the RPC did not confirm the transaction");
+            other => Ok(other?),
         }
-        Ok(())
     }
 
-    /// Sends the same bytes again: pools forget, and reorgs drop. Most of the time they are known.
-    async fn rebroadcast(&self, transaction: &Transaction) {
-        if let Err(fault) = self.rpc.broadcast(&transaction.raw).await {
-            tracing::debug!(hash = %transaction.hash, %fault, "sent again");
+    /// Sends the same bytes again: pools forget, and reorgs drop. Most of the time they are known, and the RPC says so.
+    async fn broadcast_again(&self, transaction: &Transaction) -> Result<(), Fault> {
+        match self.rpc.broadcast(&transaction.raw).await {
+            Err(fault @ (Fault::Refused { .. } | Fault::Reverted(_))) => {
+                tracing::debug!(hash = %transaction.hash, %fault, "sent again");
+                Ok(())
+            }
+            other => other,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Putting a view together whose parts are all of one head.
 
 use alloy::eips::BlockNumberOrTag;
-use futures::try_join;
+use futures::{join, try_join};
 use ring_contracts::{B256, IRingMultisig, RingMultisig};
 use ring_core::{ChainView, ObservedTurn};
 
@@ -72,10 +72,12 @@ impl Viewer {
             let assets = &settings.other_assets;
             let allowances = allowance::read(rpc, &settings.domain, terms, assets, &ring, head).await?;
             // Before the contract was deployed there was no ring.
-            Ok((ring, final_ring.map_or((0, 0), |ring| (ring.nonce.to(), ring.epoch)), allowances))
+            Ok::<_, Fault>((ring, final_ring.map_or((0, 0), |ring| (ring.nonce.to(), ring.epoch)), allowances))
         };
         let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), finalized, head);
-        let ((ring, (final_nonce, final_epoch), allowances), turns) = try_join!(state, turns)?;
+        // Not cut short when the other fails: what was read of a long history is kept.
+        let (state, turns) = join!(state, turns);
+        let ((ring, (final_nonce, final_epoch), allowances), turns) = (state?, turns?);
         // The state was read by the head's hash, the logs by numbers: only now is it known that they belong together.
         let now = rpc.header(BlockNumberOrTag::Number(head.number)).await?;
         if now.is_none_or(|now| now.hash != head.hash) {

@@ -126,7 +126,7 @@ impl Server {
 /// What came until the connection ended, however it ended.
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    let _ = stream.read_to_end(&mut text).await;
+    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut text)).await.expect("the connection stays open");
     String::from_utf8(text).unwrap()
 }
 

@@ -143,7 +143,8 @@ impl Seat0 {
         let mut stream = self.connect(config).await.ok()?;
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
-        let ended = stream.read_to_end(&mut answer).await;
+        let reading = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
+        let ended = reading.await.expect("there is no answer");
         let answer = String::from_utf8(answer).unwrap();
         if answer.is_empty() {
             ended.unwrap_err();

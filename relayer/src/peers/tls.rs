@@ -131,9 +131,8 @@ pub(super) fn server(identity: &Identity, peers: &[Peer]) -> Result<ServerConfig
         .map_err(|error| setup(&error))?
         .with_client_cert_verifier(Arc::new(clients))
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.0.clone())));
-    // A resumed session would not have its certificate checked again.
+    // A resumed connection would not have its certificate checked again: nothing is given out to resume with.
     config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
