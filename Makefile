@@ -86,7 +86,7 @@ fmt: $(NODE_STAMP) ## Formats everything
 
 .PHONY: demo
 demo: $(NODE_STAMP) programs ## Runs a chain, a ring and many orders (N= W= Q= ORDERS= KEEP=1)
-	@$(TOOLS) $(CARGO) run --locked --quiet -p ring-anvil --bin demo -- $(DEMO_FLAGS)
+	@$(TOOLS) "$${CARGO_TARGET_DIR:-target}/debug/demo" $(DEMO_FLAGS)
 
 .PHONY: programs
 programs:

@@ -15,7 +15,7 @@ mod signature;
 mod turn;
 mod witness;
 
-pub use alloy::primitives::{Address, B256, Bytes, U256};
+pub use alloy::primitives::{Address, B256, Bytes, U256, hex, keccak256};
 
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
 pub use action::{Action, Halt};

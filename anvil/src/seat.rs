@@ -1,0 +1,334 @@
+//! One seat of a ring: its host's folder, its configuration, its process.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use alloy::primitives::Address;
+use eyre::{Result, WrapErr, bail, eyre};
+use ring_contracts::{Charter, Domain};
+use serde::Serialize;
+use tokio::process::Command;
+
+use crate::{client::Client, keys::KeyFiles, process::Process};
+
+/// What all seats of a ring are told.
+#[derive(Clone, Debug)]
+pub struct RingSettings {
+    /// The contract and its chain.
+    pub domain: Domain,
+    /// The chain's RPC.
+    pub rpc: String,
+    /// The block that the contract was deployed in.
+    pub from_block: u64,
+    /// Which ring.
+    pub ring: u32,
+    /// Its charter.
+    pub charter: Charter,
+    /// Whose requests count.
+    pub requesters: Vec<Address>,
+    /// The rules that all seats share.
+    pub policy: Policy,
+}
+
+/// The rules that all seats share, as in the relayer's configuration; what is `None` stays as the relayer has it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Policy {
+    /// At how many seats a request has to be on disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<usize>,
+    /// The most calls in one turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_calls: Option<usize>,
+    /// How long a turn may wait for its execution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validity_seconds: Option<u64>,
+    /// The length of a tick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tick_ms: Option<u64>,
+    /// After how many ticks what got no answer is sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_ticks: Option<u64>,
+    /// How many ticks the next in line waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience_ticks: Option<u64>,
+    /// How many ticks the peers have to explain an unknown turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_ticks: Option<u64>,
+}
+
+/// A seat. Dropping it ends its process.
+#[derive(Debug)]
+pub struct Seat {
+    index: usize,
+    host: PathBuf,
+    log: PathBuf,
+    key: KeyFiles,
+    relayer: PathBuf,
+    api: SocketAddr,
+    peers: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Seat {
+    /// A host for a seat: a new folder with the seat's key and a TLS certificate. Nothing runs yet.
+    ///
+    /// # Errors
+    /// The folder exists, or something cannot be written.
+    pub async fn settle(relayer: &Path, index: usize, host: &Path, log: &Path, key: &KeyFiles) -> Result<Self> {
+        fs::create_dir(host).wrap_err_with(|| format!("{} cannot be made", host.display()))?;
+        let seat = Self {
+            index,
+            host: host.to_owned(),
+            log: log.to_owned(),
+            key: key.copy_to(host)?,
+            relayer: relayer.to_owned(),
+            api: free_address()?,
+            peers: free_address()?,
+            process: None,
+        };
+        let mut command = Command::new(relayer);
+        command.arg("certificate").arg("--out-cert").arg(seat.certificate()).arg("--out-key").arg(seat.private_key());
+        command.args(["--name", &seat.peers.ip().to_string()]);
+        seat.finish(command, "certificate").await?;
+        Ok(seat)
+    }
+
+    /// Which seat.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its key, on its host.
+    pub fn key(&self) -> &KeyFiles {
+        &self.key
+    }
+
+    /// Its host's folder.
+    pub fn host(&self) -> &Path {
+        &self.host
+    }
+
+    /// Where its process writes what it has to say.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its store.
+    pub fn store(&self) -> PathBuf {
+        self.host.join("store.sqlite")
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.host.join("relayer.toml")
+    }
+
+    /// What clients talk to.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
+    /// A client of it.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(self.url())
+    }
+
+    /// Its process, if one was started.
+    pub fn process(&mut self) -> Option<&mut Process> {
+        self.process.as_mut()
+    }
+
+    /// Writes its configuration, given all seats of the ring.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn configure(&self, settings: &RingSettings, ring: &[Seat]) -> Result<()> {
+        let file = ConfigFile {
+            chain: ChainSection {
+                rpc: &settings.rpc,
+                chain_id: settings.domain.chain_id,
+                contract: settings.domain.contract,
+                from_block: settings.from_block,
+                finality: "finalized",
+            },
+            ring: RingSection {
+                id: settings.ring,
+                window: settings.charter.window,
+                quorum: settings.charter.quorum,
+                asset: settings.charter.asset,
+                cap: settings.charter.cap.to_string(),
+                period: settings.charter.period,
+                seats: &settings.charter.seats,
+            },
+            signer: SignerSection { keystore: &self.key.keystore, password_file: &self.key.password_file },
+            store: StoreSection { path: self.store() },
+            api: ApiSection { listen: self.api, requesters: &settings.requesters },
+            policy: &settings.policy,
+            peers: (ring.len() > 1).then(|| PeersSection {
+                listen: self.peers,
+                certificate: self.certificate(),
+                private_key: self.private_key(),
+                seat: ring.iter().filter(|other| other.index != self.index).map(Self::as_peer).collect(),
+            }),
+        };
+        let text = toml::to_string(&file).wrap_err("the configuration cannot be put down")?;
+        fs::write(self.config(), text).wrap_err_with(|| format!("{} cannot be written", self.config().display()))
+    }
+
+    /// `init`: the first start ever, which makes the store.
+    ///
+    /// # Errors
+    /// The relayer refuses.
+    pub async fn init(&self) -> Result<()> {
+        self.finish(self.command(&["init"]), "init").await
+    }
+
+    /// `resume`: a person lets a halted seat go on. Its process must not run.
+    ///
+    /// # Errors
+    /// The relayer refuses.
+    pub async fn resume(&self, epoch: u32) -> Result<()> {
+        self.finish(self.command(&["resume", "--epoch", &epoch.to_string()]), "resume").await
+    }
+
+    /// `run`: starts its process.
+    ///
+    /// # Errors
+    /// It runs already or cannot be started.
+    pub fn start(&mut self) -> Result<()> {
+        if self.process.as_mut().is_some_and(|process| process.exit_status().is_none()) {
+            bail!("seat {} runs already", self.index);
+        }
+        self.process = Some(Process::spawn(format!("seat {}", self.index), self.command(&["run"]), &self.log)?);
+        Ok(())
+    }
+
+    /// Asks its process to end, and waits for it.
+    pub async fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.stop().await;
+        }
+    }
+
+    /// Ends its process as `kill -9` does.
+    pub async fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.host.join("tls.crt")
+    }
+
+    fn private_key(&self) -> PathBuf {
+        self.host.join("tls.key")
+    }
+
+    fn as_peer(&self) -> PeerSection {
+        PeerSection { seat: self.index, url: format!("https://{}", self.peers), certificate: self.certificate() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.relayer);
+        // Its log is a file: no colours.
+        command.arg("--config").arg(self.config()).args(arguments).env("NO_COLOR", "1");
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RING_RELAYER"))
+        {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    async fn finish(&self, mut command: Command, what: &str) -> Result<()> {
+        command.stdin(Stdio::null()).kill_on_drop(true).process_group(0);
+        let output = command.output().await.wrap_err("ring-relayer cannot be run")?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(eyre!(
+                "`ring-relayer {what}` failed for seat {} ({}): {}{}",
+                self.index,
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim_end(),
+                String::from_utf8_lossy(&output.stdout).trim_end()
+            )),
+        }
+    }
+}
+
+/// An address that nobody listens at. It is free now, not kept free.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).wrap_err("no port is free")?;
+    listener.local_addr().wrap_err("no port is free")
+}
+
+#[derive(Serialize)]
+struct ConfigFile<'a> {
+    chain: ChainSection<'a>,
+    ring: RingSection<'a>,
+    signer: SignerSection<'a>,
+    store: StoreSection,
+    api: ApiSection<'a>,
+    policy: &'a Policy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peers: Option<PeersSection>,
+}
+
+#[derive(Serialize)]
+struct ChainSection<'a> {
+    rpc: &'a str,
+    chain_id: u64,
+    contract: Address,
+    from_block: u64,
+    finality: &'a str,
+}
+
+#[derive(Serialize)]
+struct RingSection<'a> {
+    id: u32,
+    window: u8,
+    quorum: u8,
+    asset: Address,
+    cap: String,
+    period: u32,
+    seats: &'a [Address],
+}
+
+#[derive(Serialize)]
+struct SignerSection<'a> {
+    keystore: &'a Path,
+    password_file: &'a Path,
+}
+
+#[derive(Serialize)]
+struct StoreSection {
+    path: PathBuf,
+}
+
+#[derive(Serialize)]
+struct ApiSection<'a> {
+    listen: SocketAddr,
+    requesters: &'a [Address],
+}
+
+#[derive(Serialize)]
+struct PeersSection {
+    listen: SocketAddr,
+    certificate: PathBuf,
+    private_key: PathBuf,
+    seat: Vec<PeerSection>,
+}
+
+#[derive(Serialize)]
+struct PeerSection {
+    seat: usize,
+    url: String,
+    certificate: PathBuf,
+}
