@@ -151,6 +151,9 @@ interface IRingMultisig {
     /// @notice A seat signed that is not in the window of this turn.
     error SeatOutsideWindow(uint256 seat);
 
+    /// @notice A key of the window is revoked. The window is blocked until the master gives the seat a new key.
+    error SeatIsRevoked(uint256 seat);
+
     /// @notice The witness ends early, goes on too long, or has an unknown tag at this byte.
     error WitnessMalformed(uint256 offset);
 

@@ -321,8 +321,7 @@ contract RingMultisig is IRingMultisig {
     /// @dev Goes around the ring once from the first seat of the window, taking each key from its signature, from the
     /// sender or as given, and returns the charter that terms, budget and these keys make. Until the caller has found it
     /// to be the ring's charter, nothing in it means anything, N, W and Q included. Then: exactly Q seats of the window have
-    /// agreed, each at its own place, so none can be counted twice; and none of them is revoked, since a revoked seat is
-    /// zero and neither a signature nor a sender ever is.
+    /// agreed, each at its own place, so none can be counted twice; and no seat of the window is revoked.
     function _charterOfWitness(bytes32 digest, uint256 nonce, Terms terms, Budget budget, bytes calldata witness)
         private
         view
@@ -340,6 +339,8 @@ contract RingMultisig is IRingMultisig {
             if (tag > SENDER || next > witness.length) revert WitnessMalformed(offset);
             if (tag == ABSENT) {
                 keys[seat] = address(bytes20(witness[offset + 1:next]));
+                // Where fewer than all have to sign, the others must not go on without it.
+                if (i < terms.window() && keys[seat] == address(0)) revert SeatIsRevoked(seat);
             } else {
                 if (i >= terms.window()) revert SeatOutsideWindow(seat);
                 ++agreed;

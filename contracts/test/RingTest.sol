@@ -37,8 +37,8 @@ abstract contract RingTest is Test {
     uint96 internal constant CAP = 10 ether;
     uint24 internal constant CALL_GAS = 100_000;
     uint40 internal constant NO_EXPIRY = type(uint40).max;
-    /// @dev Noon of a UTC day. Times are counted from here and never from `block.timestamp`: the optimiser may read that
-    /// once for a whole test.
+    /// @dev Noon of a UTC day. Times are counted from here and never from `block.timestamp`: the optimiser may read
+    /// that once for a whole test.
     uint256 internal constant NOON = 20_000 days + 12 hours;
 
     IRingMultisig internal treasury;
@@ -64,8 +64,8 @@ abstract contract RingTest is Test {
         // Deployed from the artifact: a change of the contract alone does not recompile every test.
         treasury = IRingMultisig(_deploy(master, guardian));
         token = new PlainToken();
-        vm.deal(address(treasury), 1_000 ether);
-        token.mint(address(treasury), 1_000 ether);
+        vm.deal(address(treasury), 1000 ether);
+        token.mint(address(treasury), 1000 ether);
     }
 
     function _deploy(address master_, address guardian_) internal returns (address) {
@@ -183,12 +183,11 @@ abstract contract RingTest is Test {
     }
 
     /// @dev The next turn of a ring, with every seat's stance, in the order of the window.
-    function _turn(
-        uint32 ring,
-        IRingMultisig.Charter memory charter,
-        bytes memory calls,
-        uint8[] memory stances
-    ) internal view returns (Turn memory) {
+    function _turn(uint32 ring, IRingMultisig.Charter memory charter, bytes memory calls, uint8[] memory stances)
+        internal
+        view
+        returns (Turn memory)
+    {
         IRingMultisig.RingView memory state = treasury.getRing(ring);
         return _turn(_id(ring, state.epoch, state.nonce, NO_EXPIRY), charter, calls, stances);
     }
@@ -209,8 +208,9 @@ abstract contract RingTest is Test {
     }
 
     function _digest(TurnId id, bytes memory calls) internal view returns (bytes32) {
-        return Messages.turn(id.ring(), id.epoch(), id.nonce(), id.validUntil(), calls)
-            .digest(_chainId(), address(treasury));
+        return
+            Messages.turn(id.ring(), id.epoch(), id.nonce(), id.validUntil(), calls)
+                .digest(_chainId(), address(treasury));
     }
 
     function _execute(Turn memory turn) internal {

@@ -57,14 +57,14 @@ library LimitLib {
         return uint24(block.timestamp / period_);
     }
 
-    /// @notice What is spent with `amount` more, if the cap allows it.
+    /// @notice What is spent with `amount` more, if the cap allows it. A cap of zero allows nothing, not even zero.
     function checkedTotal(address asset, uint256 cap_, uint256 spent_, uint256 amount)
         internal
         pure
         returns (uint256 total)
     {
         // Compared by subtraction: a token's amount is any 256-bit number and must not overflow into the cap.
-        if (spent_ > cap_ || amount > cap_ - spent_) {
+        if (cap_ == 0 || spent_ > cap_ || amount > cap_ - spent_) {
             revert IRingMultisig.CapExceeded(asset, cap_, spent_, amount);
         }
         return spent_ + amount;

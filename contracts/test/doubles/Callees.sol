@@ -14,7 +14,7 @@ contract Refuser {
 contract Bomb {
     fallback() external payable {
         assembly ("memory-safe") {
-            revert(0, 1000000)
+            revert(0x80, 1000000)
         }
     }
 }

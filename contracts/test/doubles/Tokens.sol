@@ -24,12 +24,12 @@ contract TwoToken {
     }
 }
 
-/// @notice Answers `true` in fewer bytes than a word.
+/// @notice Answers with one byte less than a word, all zero. At an address that ends in 01, whoever reads a word all
+/// the same may find its own left-over memory in the last byte, and take it for `true`.
 contract ShortAnswerToken {
     fallback() external {
         assembly ("memory-safe") {
-            mstore8(0, 1)
-            return(0, 1)
+            return(0x80, 31)
         }
     }
 }

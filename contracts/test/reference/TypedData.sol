@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import { Vm } from "forge-std/Vm.sol";
-
-/// @notice A member of an EIP-712 struct: its type, its name, its value as one encoded word and as JSON.
+/// @notice A member of an EIP-712 struct: its type, its name, and its value: one word, the bytes, or the array's words.
 struct Field {
     string kind;
     string name;
-    bytes32 word;
-    string json;
+    bytes value;
 }
 
 /// @notice An EIP-712 message without nested structs: the only shape that this protocol signs.
@@ -21,43 +18,41 @@ using TypedData for Message global;
 
 /// @title TypedData
 /// @notice EIP-712 from the standard's text, sharing nothing with the contract: type strings are put together from the
-/// fields, words are concatenated one by one. Every integer is a decimal string in JSON, since some exceed 2^53.
+/// fields, words are concatenated one by one.
 library TypedData {
-    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
-
     function message(string memory primaryType, uint256 fieldCount) internal pure returns (Message memory result) {
         result.primaryType = primaryType;
         result.fields = new Field[](fieldCount);
     }
 
-    function put(Message memory self, uint256 at, string memory kind, string memory name, uint256 value)
-        internal
-        pure
-    {
-        self.fields[at] = Field(kind, name, bytes32(value), quoted(VM.toString(value)));
+    function put(Message memory self, uint256 at, string memory kind, string memory name, uint256 value) internal pure {
+        self.fields[at] = Field(kind, name, abi.encode(value));
     }
 
     function put(Message memory self, uint256 at, string memory name, address value) internal pure {
-        self.fields[at] = Field("address", name, bytes32(uint256(uint160(value))), quoted(VM.toString(value)));
+        self.fields[at] = Field("address", name, abi.encode(value));
     }
 
     function put(Message memory self, uint256 at, string memory name, bytes memory value) internal pure {
-        self.fields[at] = Field("bytes", name, keccak256(value), quoted(VM.toString(value)));
+        self.fields[at] = Field("bytes", name, value);
     }
 
     function put(Message memory self, uint256 at, string memory name, bytes16 value) internal pure {
-        self.fields[at] =
-            Field("bytes16", name, bytes32(value), quoted(VM.toString(abi.encodePacked(value))));
+        self.fields[at] = Field("bytes16", name, abi.encode(value));
     }
 
     function put(Message memory self, uint256 at, string memory name, address[] memory value) internal pure {
         bytes memory words;
-        string memory json = "";
         for (uint256 i; i < value.length; ++i) {
-            words = bytes.concat(words, bytes32(uint256(uint160(value[i]))));
-            json = string.concat(json, i == 0 ? "" : ",", quoted(VM.toString(value[i])));
+            words = bytes.concat(words, abi.encode(value[i]));
         }
-        self.fields[at] = Field("address[]", name, keccak256(words), string.concat("[", json, "]"));
+        self.fields[at] = Field("address[]", name, words);
+    }
+
+    /// @notice Whether a value is not one word, but is hashed into one.
+    function isDynamic(Field memory field) internal pure returns (bool) {
+        bytes32 kind = keccak256(bytes(field.kind));
+        return kind == keccak256("bytes") || kind == keccak256("address[]");
     }
 
     function typeString(Message memory self) internal pure returns (string memory result) {
@@ -70,7 +65,8 @@ library TypedData {
     function structHash(Message memory self) internal pure returns (bytes32) {
         bytes memory words = bytes.concat(keccak256(bytes(typeString(self))));
         for (uint256 i; i < self.fields.length; ++i) {
-            words = bytes.concat(words, self.fields[i].word);
+            bytes memory value = self.fields[i].value;
+            words = bytes.concat(words, isDynamic(self.fields[i]) ? keccak256(value) : bytes32(value));
         }
         return keccak256(words);
     }
@@ -80,15 +76,14 @@ library TypedData {
     }
 
     function domainSeparator(uint256 chainId, address verifyingContract) internal pure returns (bytes32) {
-        Message memory domain = message("EIP712Domain", 4);
-        domain.fields[0] = Field("string", "name", keccak256("Ring Window"), quoted("Ring Window"));
-        domain.fields[1] = Field("string", "version", keccak256("1"), quoted("1"));
-        put(domain, 2, "uint256", "chainId", chainId);
-        put(domain, 3, "verifyingContract", verifyingContract);
-        return structHash(domain);
-    }
-
-    function quoted(string memory value) internal pure returns (string memory) {
-        return string.concat("\"", value, "\"");
+        return keccak256(
+            bytes.concat(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Ring Window"),
+                keccak256("1"),
+                bytes32(chainId),
+                bytes32(uint256(uint160(verifyingContract)))
+            )
+        );
     }
 }

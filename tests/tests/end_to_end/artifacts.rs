@@ -11,14 +11,14 @@ use serde_json::Value;
 
 const ARTIFACT: &str = "contracts/bindings/artifacts/RingMultisig.json";
 
-/// The settings of `[profile.default]` in foundry.toml that decide about bytecode.
+/// The settings of `[profile.default]` in foundry.toml that decide about the contract's bytecode.
 fn settings(root: &Path) -> SolcSettings {
     let file: toml::Value = toml::from_str(&fs::read_to_string(root.join("foundry.toml")).unwrap()).unwrap();
     let profile = &file["profile"]["default"];
     let mut settings = SolcSettings::default();
     let solc = &mut settings.settings;
     solc.evm_version = Some(profile["evm_version"].as_str().unwrap().parse::<EvmVersion>().unwrap());
-    solc.via_ir = profile["via_ir"].as_bool();
+    solc.via_ir = profile["additional_compiler_profiles"][0]["via_ir"].as_bool();
     solc.optimizer.enabled = profile["optimizer"].as_bool();
     solc.optimizer.runs = profile["optimizer_runs"].as_integer().map(|runs| usize::try_from(runs).unwrap());
     let hash: BytecodeHash = profile["bytecode_hash"].as_str().unwrap().parse().unwrap();
