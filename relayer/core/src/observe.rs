@@ -15,6 +15,9 @@ use crate::{
 enum Verdict {
     /// It agreed to it, or it was before its time.
     Explained,
+    /// It is a void, which pays nobody. But until it is final it can be reorganised away and what it voided be executed
+    /// instead, and this seat does not know for sure what that was: which requests are still bound.
+    UncertainVoid,
     /// It does not know it; a peer might.
     Unknown,
     /// It cannot have been made without this seat's key, and this seat did not make it.
@@ -86,9 +89,10 @@ impl State {
                     self.unexplained.remove(&nonce);
                     continue;
                 }
-                Verdict::Unknown => {
+                verdict @ (Verdict::Unknown | Verdict::UncertainVoid) => {
                     let since = *self.unexplained.entry(nonce).or_insert(self.now);
-                    if self.now < since + self.settings.grace_ticks {
+                    let may_wait = matches!(verdict, Verdict::UncertainVoid);
+                    if may_wait || self.now < since + self.settings.grace_ticks {
                         if self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
                             let ask = |to| Action::Send { to, message: Message::Explain { nonce } };
                             step.actions.extend(self.peers().map(ask));
@@ -118,17 +122,23 @@ impl State {
         if needed && !signed {
             return Verdict::OwnKeyStolen;
         }
-        // A void pays nobody, but until it is final it can be reorganised away and what it voided be executed instead: a
-        // seat that does not know what that was does not know which requests are still bound.
+        let known = |digest: &B256| slot.is_some_and(|slot| slot.contents.contains_key(digest));
         let final_nonce = self.chain.as_ref().map_or(0, |view| view.final_nonce);
-        let explained = match is_void {
-            true => {
-                turn.nonce < final_nonce
-                    || slot.is_some_and(|slot| !slot.contents.is_empty() || !slot.refused.is_empty())
-            }
-            false => slot.is_some_and(|slot| slot.contents.contains_key(&turn.digest)),
-        };
-        if explained { Verdict::Explained } else { Verdict::Unknown }
+        match is_void {
+            true if turn.nonce < final_nonce || self.knows_the_one_content(turn.nonce) => Verdict::Explained,
+            true => Verdict::UncertainVoid,
+            false if known(&turn.digest) => Verdict::Explained,
+            false => Verdict::Unknown,
+        }
+    }
+
+    /// Whether this seat knows the only content of a nonce that can ever have its quorum: where all have to sign, that which
+    /// the lead signed.
+    fn knows_the_one_content(&self, nonce: u64) -> bool {
+        let charter = &self.settings.charter;
+        let lead = charter.window_of(nonce).next().filter(|_| charter.quorum == charter.window);
+        let Some((lead, slot)) = lead.zip(self.slots.get(&nonce)) else { return false };
+        slot.contents.keys().any(|digest| slot.votes.get(digest).is_some_and(|votes| votes.contains_key(&lead)))
     }
 
     /// Settles the requests of the turns that are final and explained, in order.
@@ -144,9 +154,16 @@ impl State {
             let ObservedTurn { nonce, digest, block, .. } = *turn;
             self.record(step, Record::Final { nonce, digest, block, settled });
         }
-        let over = |bound: Option<(u32, u64)>| bound.is_some_and(|(epoch, _)| epoch < view.final_epoch);
-        if self.first_open == view.final_nonce && self.open.values().any(|tracked| over(tracked.bound)) {
-            self.record(step, Record::EpochOver { epoch: view.final_epoch });
+        // A turn of an epoch that is finally over is final too. Once all of those are settled, what else was bound then is free:
+        // even if a turn of this seat's epoch is final that it has yet to be told of, for that one may carry it.
+        let Some(joined) = self.joined else { return };
+        let over = match self.first_open == view.final_nonce {
+            true => view.final_epoch,
+            false if self.first_open >= joined.nonce => view.final_epoch.min(joined.epoch),
+            false => return,
+        };
+        if self.open.values().any(|tracked| tracked.bound.is_some_and(|(epoch, _)| epoch < over)) {
+            self.record(step, Record::EpochOver { epoch: over });
         }
     }
 

@@ -38,8 +38,20 @@ impl State {
         let view = self.chain.as_ref()?;
         let epoch = self.epoch()?;
         let running = !view.halted && view.epoch == epoch && view.final_epoch == epoch;
-        let may = running && self.halt.is_none() && self.unexplained.is_empty();
+        let may = running && self.halt.is_none() && self.unexplained.is_empty() && self.knows_what_is_taken(view);
         may.then(|| (epoch, view.clone()))
+    }
+
+    /// Whether this seat knows of each request that a turn of the chain, as it is or may yet be, carries. The turns before it
+    /// took part have to be final for that. And where two contents of one nonce can both have their quorum, a turn can be
+    /// reorganised away and one executed instead that this seat never heard of: then so have all turns.
+    fn knows_what_is_taken(&self, view: &ChainView) -> bool {
+        let charter = &self.settings.charter;
+        let only_one_can_win = 2 * u16::from(charter.quorum) > u16::from(charter.window);
+        match only_one_can_win {
+            true => self.joined.is_some_and(|joined| self.first_open >= joined.nonce),
+            false => self.first_open == view.nonce,
+        }
     }
 
     /// Whether this seat may propose for the nonce at the head: the first of the window. Where not every seat of the window is

@@ -246,11 +246,14 @@ impl State {
     fn apply(&mut self, record: &Record) {
         match record {
             Record::Joined { epoch, nonce } => {
+                // What was signed in an epoch stays in force as long as the epoch: going on in it forgets nothing.
+                if self.epoch() != Some(*epoch) {
+                    for (nonce, slot) in std::mem::take(&mut self.slots) {
+                        self.former.entry(nonce).or_default().extend(slot.contents.into_keys());
+                    }
+                }
                 self.joined = Some(Joined { epoch: *epoch, nonce: *nonce });
                 self.halt = None;
-                for (nonce, slot) in std::mem::take(&mut self.slots) {
-                    self.former.entry(nonce).or_default().extend(slot.contents.into_keys());
-                }
             }
             Record::Request(signed) => {
                 let id = signed.request.id;
@@ -304,7 +307,8 @@ impl State {
         if digest.is_some() {
             self.arrival.retain(|id| *id != request);
         }
-        self.settled.insert(request, Settled { digest, outcome });
+        // An end is for ever, even if somebody uses the id again.
+        self.settled.entry(request).or_insert(Settled { digest, outcome });
     }
 
     fn free(&mut self, is_over: impl Fn((u32, u64)) -> bool) {

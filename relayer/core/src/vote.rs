@@ -222,9 +222,16 @@ impl State {
                 charter.quorum < charter.window || lead.is_some_and(|lead| votes.contains_key(&lead))
             })
         };
+        // Should a turn that this seat did not agree to have settled a request, this one must not make its call again.
+        let free = |turn: &Turn| {
+            let place = (turn.id().epoch, turn.id().nonce);
+            let mut requests = turn.calls().iter().map(|call| self.open.get(&call.request_id));
+            requests.all(|tracked| tracked.is_some_and(|tracked| tracked.bound == Some(place)))
+        };
         let acceptable = |turn: &Turn| {
             let mut spending = Spending::default();
-            turn.id().valid_until > view.head.time
+            free(turn)
+                && turn.id().valid_until > view.head.time
                 && turn.calls().iter().all(|call| spending.add(call, charter.asset, &view))
         };
         let best = slot

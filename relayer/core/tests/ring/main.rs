@@ -2,5 +2,13 @@
 //! signers, the clients, the master, a thief, and a plain model of the chain. [`sweep`] runs it under seeded faults; the
 //! other modules show the rules one by one.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod halts;
+mod requests;
+mod restarts;
 mod sweep;
+mod theft;
+mod turns;
+mod voids;
 mod world;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use alloy::primitives::keccak256;
-use ring_contracts::{Address, B256, Bytes, Charter, CompactSignature, Domain, RequestId, Turn, U256};
+use ring_contracts::{Address, B256, Bytes, Charter, CompactSignature, Domain, Effect, RequestId, Turn, U256};
 use ring_core::{Allowance, Block, ChainView, ObservedTurn};
 
 /// A token beside the main asset, which is the native coin.
@@ -110,7 +110,11 @@ impl Ledger {
 
         let mut spent = self.spent.clone();
         for call in turn.calls() {
+            let (Effect::Pay { to: target, .. } | Effect::Call { target, .. }) = &call.effect;
             let (asset, amount) = call.spends(self.charter.asset).ok_or("call not permitted")?;
+            if *target == domain.contract {
+                return Err("the contract does not call itself");
+            }
             let Allowance { cap, .. } = self.allowance(asset, block.time).ok_or("asset not permitted")?;
             let period = block.time / u64::from(self.charter.period);
             let entry = spent.entry(asset).or_insert((period, U256::ZERO));

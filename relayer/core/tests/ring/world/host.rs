@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::signers::local::PrivateKeySigner;
 use ring_contracts::{B256, RequestId, SignedRequest, Turn};
-use ring_core::{ChainView, Message, Phase, Record, Settings, State};
+use ring_core::{ChainView, Message, Phase, Record, Settings, State, Vote};
 
 use super::chain::Transaction;
 
@@ -43,6 +43,7 @@ pub(crate) struct Disk {
     pub(crate) requests: BTreeMap<RequestId, SignedRequest>,
     pub(crate) contents: Vec<Turn>,
     pub(crate) reserved: BTreeSet<(u32, u64, B256)>,
+    votes: Vec<(u32, B256, Vote)>,
 }
 
 impl Disk {
@@ -58,8 +59,11 @@ impl Disk {
             Record::Reserved { nonce, digest, .. } => {
                 self.reserved.insert((self.epoch, *nonce, *digest));
             }
+            Record::Voted { digest, seat, signature, .. } => {
+                self.votes.push((self.epoch, *digest, Vote { seat: *seat, signature: *signature }));
+            }
             Record::Halted(_) => self.halted = true,
-            Record::Voted { .. } | Record::Final { .. } | Record::Settled { .. } | Record::EpochOver { .. } => {}
+            Record::Final { .. } | Record::Settled { .. } | Record::EpochOver { .. } => {}
         }
     }
 }
@@ -113,13 +117,16 @@ impl Host {
         self.state = Some(self.restored());
     }
 
-    /// What the driver answers to `Explain`: every content of the nonce in this epoch, with its requests.
+    /// What the driver answers to `Explain`: every content of the nonce in this epoch, with its requests and votes.
     pub(crate) fn explanations(&self, nonce: u64) -> Vec<Message> {
         let of_nonce = |turn: &&Turn| turn.id().nonce == nonce && turn.id().epoch == self.disk.epoch;
         let message = |turn: &Turn| {
             let request = |id| self.disk.requests.get(&id).cloned();
             let requests: Option<Vec<_>> = turn.calls().iter().map(|call| request(call.request_id)).collect();
-            Some(Message::Turn { turn: turn.clone(), requests: requests?, votes: Vec::new() })
+            let digest = turn.digest(&self.settings.domain);
+            let votes = self.disk.votes.iter().filter(|(epoch, of, _)| (*epoch, *of) == (self.disk.epoch, digest));
+            let votes = votes.map(|(_, _, vote)| *vote).collect();
+            Some(Message::Turn { turn: turn.clone(), requests: requests?, votes })
         };
         self.disk.contents.iter().filter(of_nonce).filter_map(message).collect()
     }

@@ -304,6 +304,23 @@ impl World {
         }
     }
 
+    /// The seat's disk is replaced by what it once was, or by an empty one that a person let join; then it starts.
+    pub(crate) fn put_back(&mut self, seat: usize, journal: Vec<Record>) {
+        let host = &mut self.hosts[seat];
+        host.journal.clear();
+        host.disk = host::Disk::default();
+        host.ends.clear();
+        host.write(journal);
+        host.start();
+        self.look_at_head(seat);
+    }
+
+    /// Cuts the seats in two sides that do not hear each other; nobody is on `None`.
+    pub(crate) fn divide(&mut self, side: Option<&[usize]>) {
+        let seats = self.hosts.len();
+        self.partition = side.map(|side| (0..seats).map(|seat| side.contains(&seat)).collect());
+    }
+
     pub(crate) fn crash(&mut self, seat: usize) {
         self.note(|| format!("seat {seat} crashes"));
         self.hosts[seat].crash();
@@ -318,6 +335,7 @@ impl World {
     pub(crate) fn mine(&mut self, transactions: &[Transaction], seconds: u64) {
         self.chain.mine(transactions, seconds, DEPTH);
         let ledger = self.chain.ledger().clone();
+        self.struck |= ledger.turns.iter().any(|turn| self.foreign.contains(&turn.digest));
         if ledger.turns.last().is_some_and(|turn| turn.block == self.chain.head()) {
             self.note(|| {
                 let turns: Vec<_> = ledger.turns.iter().map(|turn| (turn.turn.id().nonce, turn.digest)).collect();
@@ -445,7 +463,7 @@ impl World {
                 self.answers.insert((seat, request), submission);
             }
             Action::Accepted { request } => {
-                let signed = self.posted[&request].clone();
+                let Some(signed) = self.posted.get(&request).cloned() else { return };
                 let holds = |host: &&Host| host.disk.requests.get(&request) == Some(&signed);
                 let copies = self.hosts.iter().filter(holds).count();
                 // A store that the master gave up took its copies with it.
@@ -488,13 +506,20 @@ impl World {
         Turn::void(RING, epoch, nonce).digest(&domain())
     }
 
+    /// Whether seats halt before their peers had their chance to explain a turn: messages are lost for longer than that.
+    pub(crate) fn is_impatient(&self) -> bool {
+        self.plan.grace < self.plan.steps as u64
+    }
+
     /// (d) Without a theft, a change by the master or an order, nobody halts.
     fn check_records(&self, seat: usize, records: &[Record]) {
         for record in records {
             let Record::Halted(halt) = record else { continue };
             let excused = self.struck
                 || matches!(halt, ring_core::Halt::Ordered { .. })
-                || matches!(halt, ring_core::Halt::RingChanged { .. }) && self.plan.changes > self.changes_left;
+                || self.is_impatient() && matches!(halt, ring_core::Halt::UnknownTurn { own_key_used: false, .. })
+                || matches!(halt, ring_core::Halt::RingChanged { .. }) && self.plan.changes > self.changes_left
+                || matches!(halt, ring_core::Halt::HaltedOnChain) && self.is_impatient();
             self.check(excused, "d", || format!("seat {seat} halts without cause: {halt}"));
         }
     }
@@ -578,20 +603,29 @@ impl World {
         for state in [&mut live, &mut restored] {
             state.step(Event::Chain(view.clone()));
         }
+        // How long it has waited for a silent lead, a seat does not remember: live, it may be about to lead itself.
+        let may_lead = self.plan.quorum < self.plan.window;
         let plain = |state: &ring_core::State| {
             let mut overview = serde_json::to_value(state.overview()).unwrap();
             // Who else holds a request, and which contents were refused, is asked again after a restart.
             overview["unexplained"] = serde_json::Value::Null;
+            if may_lead {
+                (overview["waiting"], overview["bound"]) = Default::default();
+            }
             let phases = self.posted.keys().map(|id| {
                 state.request_status(*id).map(|status| match status.phase {
                     Phase::Received => Phase::Accepted,
+                    Phase::Signing { .. } if may_lead => Phase::Accepted,
                     phase => phase,
                 })
             });
             (overview.to_string(), phases.collect::<Vec<_>>())
         };
         let (left, right) = (plain(&live), plain(&restored));
-        self.check(left == right, "n", || format!("seat {seat}: {left:?}, from its disk {right:?}"));
+        // A halted seat looks at no more turns; what it could not explain then, it leaves at that until it starts again.
+        self.check(left == right || host.disk.halted, "n", || {
+            format!("seat {seat}: {left:?}, from its disk {right:?}")
+        });
         let order = || Event::HaltOrdered { reason: "to compare".to_owned() };
         let (left, right) = (live.step(order()).records, restored.step(order()).records);
         self.check(left == right, "n", || format!("seat {seat} does {left:?}, from its disk {right:?}"));
@@ -659,9 +693,6 @@ impl World {
                         own
                     };
                     if let Some(strike) = self.strike(id, 1) {
-                        if self.chain.would_take(&strike).is_ok() {
-                            self.struck = true;
-                        }
                         chosen.insert(0, strike.clone());
                         self.pool.push(strike);
                     }
@@ -670,15 +701,13 @@ impl World {
                 self.mine(&chosen, seconds);
                 self.forget_transactions();
             }
-            89..=91 => {
-                if self.posted.len() < self.plan.requests {
-                    let number = self.posted.len() as u8 + 1;
-                    let soon = self.chain.head().time + 100 + self.random.below(1_500);
-                    let expiry = if self.random.chance(250) { soon } else { FAR };
-                    let amount = 1 + u128::from(self.random.below(40));
-                    let signed = self.request(number, amount, expiry);
-                    self.post(seat, &signed);
-                }
+            89..=91 if self.posted.len() < self.plan.requests => {
+                let number = self.posted.len() as u8 + 1;
+                let soon = self.chain.head().time + 100 + self.random.below(1_500);
+                let expiry = if self.random.chance(250) { soon } else { FAR };
+                let amount = 1 + u128::from(self.random.below(40));
+                let signed = self.request(number, amount, expiry);
+                self.post(seat, &signed);
             }
             92 | 93 => {
                 let posted: Vec<SignedRequest> = self.posted.values().cloned().collect();
@@ -707,11 +736,14 @@ impl World {
                 self.join(seat);
             }
             98 => {
-                let may_change = self.changes_left > 0 && self.random.chance(200);
+                // One change at a time: the master waits until the last one is final.
+                let pending = self.pool.iter().any(|sent| matches!(sent, Transaction::Form { .. }));
+                let may_change = self.changes_left > 0 && !pending && self.random.chance(200);
                 if may_change && self.hosts.iter().all(|host| host.disk.epoch == self.chain.ledger().epoch) {
                     self.changes_left -= 1;
-                    // As many stores as there are copies would lose requests.
-                    let new = (self.plan.copies > 1 && self.random.chance(500)).then_some(seat);
+                    // As many stores as there are copies would lose requests: one at most is given up.
+                    let may_give_up = self.plan.copies > 1 && self.changes_left == 0;
+                    let new = (may_give_up && self.random.chance(500)).then_some(seat);
                     self.replace(&new.into_iter().collect());
                 }
             }
@@ -755,12 +787,15 @@ impl World {
 
     /// Letters and signatures, until there are no more.
     pub(crate) fn talk(&mut self) {
+        let mut letters = 0;
         while !self.network.is_empty() || self.hosts.iter().any(|host| host.state.is_some() && !host.signing.is_empty())
         {
             for seat in 0..self.hosts.len() {
                 self.sign_one(seat);
             }
             self.deliver(0);
+            letters += 1;
+            self.check(letters < 10_000, "c", || "the seats never stop talking".to_owned());
         }
     }
 
@@ -770,13 +805,41 @@ impl World {
         }
     }
 
-    /// (c) After the faults: within so many rounds all that was taken is done, at every seat.
-    pub(crate) fn complete(&mut self, rounds: usize) {
+    pub(crate) fn restart_all(&mut self) {
         for seat in 0..self.hosts.len() {
             if self.hosts[seat].state.is_none() && self.hosts[seat].disk.epoch > 0 {
                 self.restart(seat);
             }
         }
+    }
+
+    /// (e) Once a turn of a thief is final, every seat is halted, and the ring is on chain.
+    pub(crate) fn check_halted(&self) {
+        for (seat, host) in self.hosts.iter().enumerate() {
+            self.check(host.disk.halted, "e", || format!("seat {seat} goes on after a theft"));
+            let remembers = host.state.as_ref().is_some_and(|state| state.halt().is_some());
+            self.check(remembers, "e", || format!("seat {seat} has forgotten that it is halted"));
+        }
+        self.check(self.chain.ledger().halted, "e", || "the ring runs on after a theft".to_owned());
+    }
+
+    /// (f) How many turns in a row the thief has, from its first on, in the epoch it stole in.
+    pub(crate) fn check_bound(&self) {
+        let turns = &self.chain.ledger().turns;
+        let stolen: Vec<u64> =
+            turns.iter().filter(|turn| self.foreign.contains(&turn.digest)).map(|turn| turn.turn.id().nonce).collect();
+        let Some(first) = stolen.first() else { return };
+        let seats = self.plan.seats as u64;
+        let run = (0..seats).take_while(|step| self.plan.stolen.contains(&((first + step) as usize % seats as usize)));
+        let bound = (run.count() + 1).saturating_sub(usize::from(self.plan.window));
+        self.check(stolen.len() <= bound, "f", || {
+            format!("the thief has turns {stolen:?}, {bound} at most are its due")
+        });
+    }
+
+    /// (c) After the faults: within so many rounds all that was taken is done, at every seat.
+    pub(crate) fn complete(&mut self, rounds: usize) {
+        self.restart_all();
         for _ in 0..rounds {
             for seat in 0..self.hosts.len() {
                 self.join(seat);
@@ -821,7 +884,8 @@ impl World {
         let ledger = self.chain.final_ledger().clone();
         let taken = self.taken();
         for id in &self.accepted {
-            self.check(taken.contains(id), "c", || format!("{id} was accepted and is lost"));
+            let executed = ledger.turns.iter().flat_map(|turn| turn.turn.calls()).any(|call| call.request_id == *id);
+            self.check(taken.contains(id) || executed, "c", || format!("{id} was accepted and is lost"));
         }
         for id in taken {
             let carries =
@@ -837,6 +901,7 @@ impl World {
                     (Some(Phase::Failed { nonce, .. }), Some(turn)) => {
                         nonce == turn.turn.id().nonce && chain::fails(id)
                     }
+                    (Some(Phase::Expired), Some(_)) => stolen,
                     (Some(Phase::Expired), None) => self.posted[&id].request.expiry < self.chain.head().time,
                     // It never came here, and nobody has it any more to send.
                     (None, None) => self.is_over(id),

@@ -1,0 +1,204 @@
+//! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
+
+use ring_contracts::{Turn, TurnId};
+use ring_core::{Action, Event, Halt, Message, Record};
+
+use crate::world::{FAR, Plan, RING, VALIDITY, World, chain::Transaction, domain};
+
+fn halt(world: &World, seat: usize) -> Option<Halt> {
+    world.hosts[seat].state.as_ref().unwrap().halt().cloned()
+}
+
+fn turn(world: &World, number: u8, nonce: u64) -> (Turn, ring_contracts::SignedRequest) {
+    let request = world.request(number, 5, FAR);
+    let id = TurnId { ring: RING, epoch: 1, nonce, valid_until: world.chain.head().time + VALIDITY };
+    let call = request.request.to_call(&world.hosts[0].settings.charter);
+    (Turn::new(id, vec![call]).unwrap(), request)
+}
+
+#[test]
+fn a_peer_that_signs_two_contents_for_one_nonce_halts_everybody_who_sees_both() {
+    let mut world = World::new(Plan::calm(4, 3, 3));
+    world.struck = true;
+    for number in [1, 2] {
+        let (turn, request) = turn(&world, number, 0);
+        let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
+        world.feed(1, Event::Received { from: 0, message });
+    }
+    assert!(matches!(halt(&world, 1), Some(Halt::Equivocation { seat: 0, nonce: 0, .. })));
+    assert!(matches!(world.hosts[1].halting, Some(Transaction::Halt { epoch: 1, .. })));
+}
+
+#[test]
+fn a_content_and_the_void_by_one_key_are_no_equivocation() {
+    let mut world = World::new(Plan::calm(4, 3, 3));
+    let (turn, request) = turn(&world, 1, 0);
+    for (turn, requests) in [(turn, vec![request]), (Turn::void(RING, 1, 0), vec![])] {
+        let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests };
+        world.feed(1, Event::Received { from: 0, message });
+    }
+    assert_eq!(halt(&world, 1), None);
+}
+
+#[test]
+fn a_refused_content_counts_for_equivocation_too() {
+    let mut world = World::new(Plan::calm(4, 3, 3));
+    world.struck = true;
+    for number in [1, 2] {
+        let (turn, _) = turn(&world, number, 0);
+        let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![] };
+        world.feed(1, Event::Received { from: 0, message });
+    }
+    assert!(matches!(halt(&world, 1), Some(Halt::Equivocation { seat: 0, .. })));
+}
+
+#[test]
+fn an_ordered_halt_is_on_disk_in_the_same_step_that_sends_it_and_outlives_restarts() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let request = world.request(1, 5, FAR);
+    world.post(0, &request);
+    let effects = world.hosts[0].state.as_mut().unwrap().step(Event::HaltOrdered { reason: "a drill".to_owned() });
+    assert!(matches!(&effects.records[..], [Record::Halted(Halt::Ordered { reason })] if reason == "a drill"));
+    assert!(effects.actions.contains(&Action::HaltOnChain { epoch: 1 }));
+    world.hosts[0].write(effects.records);
+    for _ in 0..3 {
+        world.crash(0);
+        world.restart(0);
+        world.look_at_head(0);
+        assert!(matches!(halt(&world, 0), Some(Halt::Ordered { .. })));
+        assert_eq!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, by: world.hosts[0].settings.key }));
+        assert!(world.hosts[0].signing.is_empty());
+    }
+}
+
+#[test]
+fn a_halted_seat_gives_away_no_signature_that_comes_after_the_halt() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let request = world.request(1, 5, FAR);
+    world.post(0, &request);
+    let (nonce, digest) = world.hosts[0].signing[0];
+    world.feed(0, Event::HaltOrdered { reason: "a drill".to_owned() });
+    let signature = crate::world::sign(&crate::world::signer(1), &digest);
+    let effects = world.hosts[0].state.as_mut().unwrap().step(Event::Signed { nonce, digest, signature });
+    assert_eq!((effects.records, effects.actions), (vec![], vec![]));
+}
+
+#[test]
+fn a_halted_seat_asks_until_the_chain_says_halted_and_again_after_a_reorg() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    world.feed(0, Event::HaltOrdered { reason: "a drill".to_owned() });
+    let asks = |world: &mut World| {
+        world.hosts[0].halting = None;
+        (0..3).for_each(|_| world.tick(0));
+        world.hosts[0].halting.is_some()
+    };
+    assert!(asks(&mut world));
+    let sent = world.pool.clone();
+    world.mine(&sent, 60);
+    world.look_at_head(0);
+    assert!(!asks(&mut world));
+    world.reorganise(1);
+    world.mine(&[], 60);
+    world.look_at_head(0);
+    assert!(asks(&mut world), "the halt was reorganised away");
+}
+
+#[test]
+fn all_halt_when_the_ring_is_halted_on_chain() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    world.struck = true;
+    world.mine(&[Transaction::Halt { epoch: 1, by: world.hosts[2].settings.key }], 60);
+    for seat in 0..3 {
+        world.look_at_head(seat);
+        assert_eq!(halt(&world, seat), Some(Halt::HaltedOnChain));
+    }
+}
+
+#[test]
+fn a_ring_that_was_not_announced_halts_and_is_not_halted_on_chain_by_us() {
+    let mut world = World::new(Plan { changes: 1, ..Plan::calm(3, 2, 2) });
+    world.struck = true;
+    let mut charter = world.chain.ledger().charter.clone();
+    charter.seats.swap(0, 1);
+    for transaction in [Transaction::Form { epoch: 1, charter }, Transaction::Resume { epoch: 1 }] {
+        let mut world = World::new(Plan { changes: 1, ..Plan::calm(3, 2, 2) });
+        world.struck = true;
+        world.mine(&[transaction], 60);
+        world.look_at_head(0);
+        assert!(matches!(halt(&world, 0), Some(Halt::RingChanged { expected_epoch: 1, epoch: 2, .. })));
+        assert_eq!(world.hosts[0].halting, None);
+    }
+}
+
+#[test]
+fn a_chain_that_takes_back_what_was_final_halts() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let request = world.request(1, 5, FAR);
+    world.post(0, &request);
+    world.complete(20);
+    world.struck = true;
+    world.hosts[0].seen = 0;
+    world.look(0);
+    assert_eq!(halt(&world, 0), Some(Halt::FinalityBroken { expected_nonce: 1, nonce: 0 }));
+}
+
+#[test]
+fn a_peers_word_that_it_halted_is_an_alarm_and_no_halt() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    for _ in 0..3 {
+        let message = Message::Halted { epoch: 1, reason: "trust me".to_owned() };
+        world.feed(1, Event::Received { from: 0, message });
+    }
+    assert_eq!(halt(&world, 1), None);
+    assert_eq!(world.alarms.len(), 1, "told once");
+}
+
+#[test]
+fn the_first_cause_of_a_halt_stays_on_record() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    world.feed(0, Event::HaltOrdered { reason: "first".to_owned() });
+    world.feed(0, Event::HaltOrdered { reason: "second".to_owned() });
+    assert_eq!(halt(&world, 0), Some(Halt::Ordered { reason: "first".to_owned() }));
+}
+
+#[test]
+fn a_peer_that_explains_in_time_prevents_the_halt_and_later_does_not() {
+    for (silent, halts) in [(15, false), (25, true)] {
+        let mut world = World::new(Plan { grace: 20, ..Plan::calm(4, 2, 2) });
+        let request = world.request(1, 5, FAR);
+        // Seat 3 is cut off from its peers, not from the chain.
+        world.crash(3);
+        world.post(0, &request);
+        world.talk();
+        let sent = world.pool.clone();
+        world.mine(&sent, 60);
+        world.restart(3);
+        world.struck = halts;
+        world.look_at_head(3);
+        (0..silent).for_each(|_| world.tick(3));
+        world.talk();
+        assert_eq!(halt(&world, 3).is_some(), halts, "after {silent} ticks without an answer");
+    }
+}
+
+#[test]
+fn only_a_person_ends_a_halt_and_only_in_the_epoch_that_it_joins() {
+    let mut world = World::new(Plan { changes: 1, ..Plan::calm(3, 2, 2) });
+    let request = world.request(1, 5, FAR);
+    world.post(2, &request);
+    (0..3).for_each(|seat| world.feed(seat, Event::HaltOrdered { reason: "a drill".to_owned() }));
+    world.rounds(6);
+    assert!(world.chain.final_ledger().halted);
+    assert!(world.chain.final_ledger().turns.is_empty());
+    world.struck = true;
+    world.mine(&[Transaction::Resume { epoch: 1 }], 60);
+    world.rounds(6);
+    assert!((0..3).all(|seat| halt(&world, seat).is_some()));
+    world.struck = false;
+    world.complete(20);
+    assert!((0..3).all(|seat| halt(&world, seat).is_none()));
+    assert_eq!(world.chain.final_ledger().turns.len(), 1);
+    assert_eq!(world.chain.final_ledger().turns[0].turn.id().epoch, 2);
+    let digest = world.chain.final_ledger().turns[0].turn.digest(&domain());
+    assert_eq!(digest, world.chain.final_ledger().turns[0].digest);
+}
