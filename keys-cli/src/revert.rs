@@ -66,6 +66,12 @@ fn sentence(refusal: Refusal) -> String {
         Refusal::QuorumMismatch(e) => format!("{} seats have to sign, {} did", e.expected, e.actual),
         Refusal::Reentrancy(_) => "a call made by the contract tried to enter it again".to_owned(),
         Refusal::RingIsHalted(e) => format!("ring {} is halted: the master has to resume it", e.ring),
+        Refusal::SeatIsRevoked(e) => {
+            format!(
+                "the key of seat {} is revoked, and blocks its windows: the master has to give the seat a new key",
+                e.seat
+            )
+        }
         Refusal::RingUnknown(e) => {
             format!(
                 "ring {} was never formed: the master forms it with `ring-keys ring set --ring {} …`",

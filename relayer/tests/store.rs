@@ -1,5 +1,7 @@
 //! The store and the signer: what is signed was reserved on disk before, once.
 
+#![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
+
 use std::{fs, path::PathBuf};
 
 use alloy::{

@@ -1,5 +1,7 @@
 //! The vectors that the contract made, reproduced by these bindings: packings, digests, signatures, charters, witnesses.
 
+#![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
+
 use std::{fs, path::Path};
 
 use alloy::{

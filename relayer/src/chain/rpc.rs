@@ -107,14 +107,22 @@ impl Rpc {
         self.ask(self.provider.get_logs(filter)).await
     }
 
-    /// How many transactions of the account are in the chain: the nonce of its next one.
-    pub(super) async fn transaction_count(&self, account: Address) -> Result<u64, Fault> {
-        self.ask(self.provider.get_transaction_count(account).latest()).await
+    /// How many transactions of the account are in the chain up to this block: the nonce of its next one.
+    pub(super) async fn transaction_count(&self, account: Address, block: u64) -> Result<u64, Fault> {
+        self.ask(self.provider.get_transaction_count(account).number(block)).await
     }
 
-    /// How much gas the transaction takes after the newest block.
-    pub(super) async fn estimate(&self, request: TransactionRequest) -> Result<u64, Fault> {
-        self.ask(self.provider.estimate_gas(request).block(BlockId::latest())).await
+    /// How much gas the transaction takes after this block.
+    pub(super) async fn estimate(&self, request: TransactionRequest, block: u64) -> Result<u64, Fault> {
+        self.ask(self.provider.estimate_gas(request).block(BlockId::number(block))).await
+    }
+
+    /// Checks that a block is still in the chain: what was asked by its number was about it.
+    pub(super) async fn check_in_chain(&self, block: Header) -> Result<(), Fault> {
+        match self.header(BlockNumberOrTag::Number(block.number)).await? {
+            Some(now) if now.hash == block.hash => Ok(()),
+            _ => Err(Fault::Reorganised(block.number)),
+        }
     }
 
     pub(super) async fn fees(&self) -> Result<Eip1559Estimation, Fault> {

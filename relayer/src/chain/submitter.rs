@@ -152,12 +152,12 @@ impl<P: Clone> Submitter<P> {
 
     async fn press_at(&mut self, head: Header, wanted: &Wanted<P>) -> Result<(), Trouble> {
         let account = self.signer.address();
-        let nonce = self.rpc.transaction_count(account).await?;
+        let nonce = self.rpc.transaction_count(account, head.number).await?;
         let attempts = self.attempts(wanted, nonce).await?;
         if attempts == Attempts::Succeeded {
             return Ok(());
         }
-        let Some(mut gas) = self.simulate(wanted, account).await? else { return Ok(()) };
+        let Some(mut gas) = self.simulate(wanted, account, head).await? else { return Ok(()) };
         if attempts == Attempts::Reverted {
             // A callee that uses more gas than when it was tried takes it from the calls after it. Never again.
             gas = gas.saturating_add(wanted.gas_of_calls());
@@ -220,12 +220,12 @@ impl<P: Clone> Submitter<P> {
     }
 
     /// The gas limit, or `None` if the call would revert now. Why is not acted upon: the watcher sees it for itself.
-    async fn simulate(&self, wanted: &Wanted<P>, account: Address) -> Result<Option<u64>, Fault> {
+    async fn simulate(&self, wanted: &Wanted<P>, account: Address, head: Header) -> Result<Option<u64>, Fault> {
         let request = TransactionRequest::default()
             .with_from(account)
             .with_to(self.settings.domain.contract)
             .with_input(wanted.calldata().clone());
-        match self.rpc.estimate(request).await {
+        match self.rpc.estimate(request, head.number).await {
             Ok(gas) => Ok(Some(gas.saturating_add(gas.div_ceil(10)))),
             Err(Fault::Reverted(data)) => {
                 tracing::debug!(wanted = wanted.name(), reason = reason(&data), "it would revert now");
@@ -243,6 +243,8 @@ impl<P: Clone> Submitter<P> {
         if balance < needed {
             return Err(Alarm::NoFunds { account, balance, needed }.into());
         }
+        // A reorg between the questions makes a nonce of one chain and a simulation of another.
+        self.rpc.check_in_chain(head).await?;
         let nonce = transaction.nonce;
         let envelope = self.signer.sign(transaction.clone(), wanted).await;
         let envelope = envelope.map_err(|error| Alarm::Signer(format!("{error:#}")))?;

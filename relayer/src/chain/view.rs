@@ -79,10 +79,7 @@ impl Viewer {
         let (state, turns) = join!(state, turns);
         let ((ring, (final_nonce, final_epoch), allowances), turns) = (state?, turns?);
         // The state was read by the head's hash, the logs by numbers: only now is it known that they belong together.
-        let now = rpc.header(BlockNumberOrTag::Number(head.number)).await?;
-        if now.is_none_or(|now| now.hash != head.hash) {
-            return Err(Fault::Reorganised(head.number));
-        }
+        rpc.check_in_chain(head).await?;
         let turns: Vec<ObservedTurn> = turns.into_values().collect();
         check(&turns, &ring, (final_nonce, final_epoch), finalized, cursor)?;
         self.check_not_behind(final_nonce, finalized, cursor)?;

@@ -5,15 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use alloy::{primitives::B256, sol_types::SolEvent as _};
+use alloy::{primitives::B256, providers::Provider as _, sol_types::SolEvent as _};
 use ring_contracts::RingMultisig;
 use ring_relayer::chain::{Cursor, WatcherSettings, connect};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{
     follower::Follower,
     proxy::{Proxy, Verdict},
     treasury::Treasury,
+    wire::Wire,
 };
 
 fn switch(on: bool) -> (Arc<AtomicBool>, Arc<AtomicBool>) {
@@ -29,63 +31,91 @@ fn blocks_asked(parameters: &Value) -> u64 {
     number("toBlock") - number("fromBlock") + 1
 }
 
-#[tokio::test]
-async fn a_hole_in_the_logs_is_told_as_a_fault_and_never_shown() {
+async fn a_hole_is_not_shown(blocks_on_top: usize) {
     let treasury = Treasury::new().await;
     treasury.executed(&treasury.turn(0, 1)).await;
     treasury.executed(&treasury.turn(1, 2)).await;
-    treasury.anvil.mine(3).await;
+    treasury.anvil.mine(blocks_on_top).await;
     let (hides, switch) = switch(true);
     let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
         "eth_getLogs" if hides.load(SeqCst) => Verdict::Answer(json!([])),
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await.expect("it answers"), treasury.watcher_settings());
     follower.until_fault("contradictory answers").await;
     assert_eq!(follower.sent(), None);
     // What was kept of the lie must not outlive it.
     switch.store(false, SeqCst);
     assert_eq!(follower.view().await.turns.len(), 2);
-    follower.connection.wait_for(|connection| connection.fault.is_none()).await.unwrap();
+    follower.until_well().await;
 }
 
 #[tokio::test]
-async fn a_reorg_between_two_questions_is_noticed() {
+async fn a_hole_at_the_head_is_told_as_a_fault_and_never_shown() {
+    a_hole_is_not_shown(0).await;
+}
+
+#[tokio::test]
+async fn a_hole_in_what_is_final_is_told_as_a_fault_and_never_shown() {
+    a_hole_is_not_shown(3).await;
+}
+
+#[tokio::test]
+async fn an_rpc_that_answers_about_another_block_than_it_was_asked_is_not_believed() {
     let treasury = Treasury::new().await;
     treasury.executed(&treasury.turn(0, 1)).await;
-    treasury.executed(&treasury.turn(1, 2)).await;
-    let before = treasury.ring().await.nonce;
-    let (armed, _) = switch(true);
-    let anvil = treasury.anvil.provider.clone();
-    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
-        "eth_getLogs" if armed.swap(false, SeqCst) => {
-            let anvil = anvil.clone();
-            Verdict::ForwardAnd(Box::pin(async move {
-                let reorg =
-                    alloy::providers::Provider::raw_request::<_, Value>(&anvil, "anvil_reorg".into(), json!([1, []]));
-                reorg.await.expect("Anvil reorganises");
-            }))
-        }
+    let proxy = Proxy::start(treasury.anvil.http(), |method, parameters| match method {
+        // As RPCs do that do not know the parameter, or lack the state.
+        "eth_call" => Verdict::AskInstead(json!([parameters[0], "latest"])),
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
     let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
-    let view = follower.view().await;
-    assert_eq!((before.to::<u64>(), view.nonce, view.turns.len()), (2, 1, 1));
+    follower.until_fault("should be final").await;
+    assert_eq!(follower.sent(), None);
 }
 
 #[tokio::test]
-async fn the_same_head_of_another_chain_is_another_head() {
-    // The logs come from a block with the head's number that is not the head.
+async fn a_reorg_after_the_last_question_is_noticed() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    let head = format!("{:#x}", treasury.anvil.head().await);
+    let state_is_read = Arc::new(Notify::new());
+    let (armed, _) = switch(true);
+    let anvil = treasury.anvil.provider.clone();
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, parameters| {
+        let (anvil, state_is_read) = (anvil.clone(), state_is_read.clone());
+        match method {
+            // The last question about the state.
+            "eth_getBalance" => Verdict::ForwardAnd(Box::pin(async move { state_is_read.notify_one() })),
+            "eth_getLogs" if parameters[0]["toBlock"] == head && armed.swap(false, SeqCst) => {
+                Verdict::ForwardAnd(Box::pin(async move {
+                    state_is_read.notified().await;
+                    let reorg = anvil.raw_request::<_, Value>("anvil_reorg".into(), json!([1, []]));
+                    reorg.await.expect("Anvil reorganises");
+                }))
+            }
+            _ => Verdict::Forward,
+        }
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let view = follower.view().await;
+    assert_eq!((view.nonce, view.turns.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn logs_of_another_block_with_the_number_of_the_head_are_not_shown() {
     let treasury = Treasury::new().await;
     treasury.executed(&treasury.turn(0, 1)).await;
     let (lies, switch) = switch(true);
     let contract = treasury.domain.contract;
     let digest = B256::repeat_byte(7);
     let number = treasury.anvil.head().await;
-    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
-        "eth_getLogs" if lies.load(SeqCst) => {
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, parameters| match method {
+        "eth_getLogs" if lies.load(SeqCst) && parameters[0]["toBlock"] == format!("{number:#x}") => {
             let event = RingMultisig::TurnExecuted {
                 ring: crate::treasury::RING,
                 nonce: Default::default(),
@@ -125,8 +155,46 @@ async fn an_rpc_that_fails_is_waited_for() {
     assert_eq!(follower.sent(), None);
     switch.store(false, SeqCst);
     follower.view().await;
-    let connection = follower.connection.borrow().clone();
-    assert_eq!((connection.fault, connection.failures), (None, 0));
+    follower.until_well().await;
+}
+
+#[tokio::test]
+async fn what_was_kept_as_final_is_not_shown_once_the_chain_has_something_else() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.anvil.mine(3).await;
+    let (fails, switch) = switch(false);
+    let proxy = Proxy::start(treasury.anvil.http(), move |_, _| match fails.load(SeqCst) {
+        true => Verdict::Status(503),
+        false => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    assert_eq!(follower.view().await.final_nonce, 1);
+    switch.store(true, SeqCst);
+    treasury.anvil.ask("anvil_rollback", json!([4])).await;
+    let other = treasury.turn(0, 2);
+    treasury.executed(&other).await;
+    // Where the first one was.
+    treasury.anvil.mine(4).await;
+    switch.store(false, SeqCst);
+    let view = follower.view().await;
+    assert_eq!((view.final_nonce, view.turns[0].digest), (1, other.digest(&treasury.domain)));
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_made_anew_and_tells_of_heads_again() {
+    let treasury = Treasury::new().await;
+    let mut wire = Wire::to(&treasury.anvil.ws()).await;
+    let poll_interval = std::time::Duration::from_secs(3_600);
+    let settings = WatcherSettings { poll_interval, ..treasury.watcher_settings() };
+    let mut follower = Follower::of(connect(wire.url()).await.unwrap(), settings);
+    follower.view().await;
+    wire.cut();
+    wire.up_after(2).await;
+    // Heads of before the new subscription are not told, so the chain has to go on by itself.
+    treasury.anvil.ask("evm_setIntervalMining", json!([1])).await;
+    follower.view().await;
 }
 
 #[tokio::test]

@@ -70,6 +70,12 @@ impl Follower {
         found.unwrap_or_else(|_| panic!("the fault {part:?} was never told")).expect("the watcher runs").clone()
     }
 
+    /// Waits until nothing is wrong with the connection.
+    pub(crate) async fn until_well(&mut self) {
+        let well = self.connection.wait_for(|connection| (&connection.fault, connection.failures) == (&None, 0));
+        timeout(PATIENCE, well).await.expect("the fault is over").expect("the watcher runs");
+    }
+
     /// What was sent so far.
     pub(crate) fn sent(&mut self) -> Option<ChainView> {
         self.views.try_recv().ok()

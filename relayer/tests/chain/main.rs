@@ -10,3 +10,4 @@ mod submitter;
 mod submitter_faults;
 mod treasury;
 mod watcher;
+mod wire;

@@ -21,6 +21,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 pub(crate) enum Verdict {
     /// Ask Anvil.
     Forward,
+    /// Ask Anvil the same with these parameters.
+    AskInstead(Value),
     /// Answer this instead.
     Answer(Value),
     /// Answer with this error.
@@ -29,6 +31,8 @@ pub(crate) enum Verdict {
     ForwardAndRefuse(i64, &'static str),
     /// Answer with this HTTP status.
     Status(u16),
+    /// Do this, and then ask Anvil.
+    ForwardAfter(BoxFuture<'static, ()>),
     /// Ask Anvil, do this, and pass its answer on.
     ForwardAnd(BoxFuture<'static, ()>),
 }
@@ -69,12 +73,16 @@ impl Proxy {
         self.counts.borrow().get(method).copied().unwrap_or_default()
     }
 
-    /// Waits until a method was asked for so many times more.
+    /// Waits until a method was asked for so many times in all.
     pub(crate) async fn until_asked(&mut self, method: &str, times: u64) {
-        let goal = self.count(method) + times;
-        let asked = |counts: &BTreeMap<String, u64>| counts.get(method).is_some_and(|count| *count >= goal);
+        let asked = |counts: &BTreeMap<String, u64>| counts.get(method).is_some_and(|count| *count >= times);
         let waited = timeout(Duration::from_secs(30), self.counts.wait_for(asked)).await;
         waited.unwrap_or_else(|_| panic!("{method} was not asked for")).expect("the proxy runs");
+    }
+
+    /// Waits until anything is asked.
+    pub(crate) async fn until_anything(&mut self) {
+        timeout(Duration::from_secs(30), self.counts.changed()).await.expect("it is asked").expect("it runs");
     }
 }
 
@@ -93,6 +101,11 @@ async fn serve(State(shared): State<Arc<Shared>>, Json(question): Json<Value>) -
     let verdict = (shared.judge.lock().expect("no test panics in it"))(&method, &question["params"]);
     let response = match verdict {
         Verdict::Forward => Json(forward(&shared, &question).await).into_response(),
+        Verdict::AskInstead(parameters) => {
+            let mut other = question.clone();
+            other["params"] = parameters;
+            Json(forward(&shared, &other).await).into_response()
+        }
         Verdict::Answer(result) => {
             Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })).into_response()
         }
@@ -102,6 +115,10 @@ async fn serve(State(shared): State<Arc<Shared>>, Json(question): Json<Value>) -
             refuse(code, message)
         }
         Verdict::Status(status) => StatusCode::from_u16(status).expect("an HTTP status").into_response(),
+        Verdict::ForwardAfter(action) => {
+            action.await;
+            Json(forward(&shared, &question).await).into_response()
+        }
         Verdict::ForwardAnd(action) => {
             let answer = forward(&shared, &question).await;
             action.await;

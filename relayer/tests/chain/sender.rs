@@ -14,15 +14,17 @@ use alloy::{
 use futures::future::BoxFuture;
 use ring_core::ChainView;
 use ring_relayer::chain::{Alarm, Sending, Submitter, SubmitterSettings, TransactionSigner, Wanted};
+use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
     follower::Follower,
+    proxy::Proxy,
     treasury::{POLL, Treasury},
 };
 
 pub(crate) const GWEI: u128 = 1_000_000_000;
-const PATIENCE: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Signs whatever it is asked to, changed by `tamper`.
 pub(crate) struct Key {
@@ -53,20 +55,45 @@ pub(crate) struct Sender {
     task: JoinHandle<()>,
 }
 
+/// How the submitter bumps.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// After two blocks, however fast they come.
+    TwoBlocks,
+    /// Not during a test.
+    Endless,
+}
+
 impl Sender {
-    /// With an account of 1 ether, a ceiling of 300 gwei, and bumps after two blocks however fast they come.
-    pub(crate) async fn start(treasury: &Treasury, provider: DynProvider) -> Self {
-        let settings = SubmitterSettings {
-            bump_after: Duration::ZERO,
-            ..SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL)
-        };
-        let sender = Self::with(provider, settings, |_| {});
-        treasury.anvil.set_balance(sender.account(), U256::from(1_000_000_000 * GWEI)).await;
-        sender
+    /// With an account of 1 ether and a ceiling of 300 gwei.
+    pub(crate) async fn start(treasury: &Treasury, provider: DynProvider, patience: Patience) -> Self {
+        Self::with_ceiling(treasury, provider, patience, 300 * GWEI).await
     }
 
-    pub(crate) fn with(provider: DynProvider, settings: SubmitterSettings, tamper: fn(&mut TxEip1559)) -> Self {
+    /// With a ceiling in wei per gas.
+    pub(crate) async fn with_ceiling(
+        treasury: &Treasury,
+        provider: DynProvider,
+        patience: Patience,
+        ceiling: u128,
+    ) -> Self {
+        let bump_after = match patience {
+            Patience::TwoBlocks => Duration::ZERO,
+            Patience::Endless => Duration::from_secs(3_600),
+        };
+        let settings = SubmitterSettings { bump_after, ..SubmitterSettings::new(treasury.domain, ceiling, POLL) };
+        Self::with_key(treasury, provider, settings, |_| {}).await
+    }
+
+    /// With a key that changes what it signs.
+    pub(crate) async fn with_key(
+        treasury: &Treasury,
+        provider: DynProvider,
+        settings: SubmitterSettings,
+        tamper: fn(&mut TxEip1559),
+    ) -> Self {
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11)).expect("a key");
+        treasury.anvil.set_balance(key.address(), U256::from(1_000_000_000 * GWEI)).await;
         let key = Arc::new(Key { key, tamper, signed: Mutex::default() });
         let (wanted, receiver) = watch::channel(None);
         let submitter = Submitter::new(provider, settings, key.clone(), receiver);
@@ -93,26 +120,43 @@ impl Sender {
     /// Waits until it sends another transaction than `before`.
     pub(crate) async fn until_sending(&mut self, before: Option<B256>) -> B256 {
         let other = |sending: &Sending| sending.transaction.is_some() && sending.transaction != before;
-        let sending = timeout(PATIENCE, self.sending.wait_for(other)).await.expect("it sends").expect("it runs");
+        let sending = timeout(LONGEST, self.sending.wait_for(other)).await.expect("it sends").expect("it runs");
         sending.transaction.expect("it was just there")
+    }
+
+    /// Waits until what it sends is in Anvil's pool.
+    pub(crate) async fn until_pooled(&mut self, treasury: &Treasury, proxy: &mut Proxy) -> B256 {
+        loop {
+            let hash = self.until_sending(None).await;
+            if !treasury.anvil.ask("eth_getTransactionByHash", json!([hash])).await.is_null() {
+                return hash;
+            }
+            proxy.until_anything().await;
+        }
     }
 
     pub(crate) async fn until_alarm(&mut self, is_so: impl Fn(&Alarm) -> bool) -> Alarm {
         let rings = |sending: &Sending| sending.alarm.as_ref().is_some_and(&is_so);
-        let sending = timeout(PATIENCE, self.sending.wait_for(rings)).await.expect("the alarm").expect("it runs");
+        let sending = timeout(LONGEST, self.sending.wait_for(rings)).await.expect("the alarm").expect("it runs");
         sending.alarm.clone().expect("it was just there")
+    }
+
+    /// Waits until people have nothing to look after.
+    pub(crate) async fn until_calm(&mut self) {
+        let calm = self.sending.wait_for(|sending| sending.alarm.is_none());
+        timeout(LONGEST, calm).await.expect("the alarm is over").expect("it runs");
     }
 
     /// Nobody can want anything any more: the submitter ends.
     pub(crate) async fn stop(self) {
         drop(self.wanted);
-        timeout(PATIENCE, self.task).await.expect("the submitter ends").expect("without a panic");
+        timeout(LONGEST, self.task).await.expect("the submitter ends").expect("without a panic");
     }
 }
 
 /// Mines block after block until the ring is at this nonce.
 pub(crate) async fn mine_until_nonce(treasury: &Treasury, follower: &mut Follower, nonce: u64) -> ChainView {
-    let mined = timeout(PATIENCE, async {
+    let mined = timeout(LONGEST, async {
         loop {
             treasury.anvil.mine(1).await;
             let head = treasury.anvil.head().await;

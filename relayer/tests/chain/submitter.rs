@@ -1,29 +1,31 @@
 //! The submitter on a chain that works: fees, reorgs, changes of mind.
 
-use alloy::{
-    primitives::{B256, U256},
-    providers::Provider as _,
-};
+use alloy::{primitives::U256, providers::Provider as _};
 use ring_relayer::chain::{Alarm, SubmitterSettings, connect};
 use serde_json::json;
 
 use crate::{
     follower::Follower,
     proxy::{Proxy, Verdict},
-    sender::{GWEI, Sender, mine_until_nonce},
+    sender::{GWEI, Patience, Sender, mine_until_nonce},
     treasury::{POLL, Treasury},
 };
 
-/// More than anybody here offers.
-const UNAFFORDABLE: u64 = 1_000_000_000_000;
+const GWEI_U64: u64 = GWEI as u64;
+const SENDING: &str = "eth_sendRawTransaction";
 
-async fn follow(treasury: &Treasury) -> Follower {
+fn follow(treasury: &Treasury) -> Follower {
     Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings())
 }
 
+/// Counts what is asked.
+async fn counting(treasury: &Treasury) -> Proxy {
+    Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await
+}
+
 async fn sends_turns_over(url: String, treasury: &Treasury) {
-    let mut follower = follow(treasury).await;
-    let sender = Sender::start(treasury, connect(&url).await.unwrap()).await;
+    let mut follower = follow(treasury);
+    let sender = Sender::start(treasury, connect(&url).await.expect("it answers"), Patience::Endless).await;
     for nonce in 0..3 {
         sender.want_turn(nonce, treasury.execute(&treasury.turn(nonce, nonce as u8)));
         mine_until_nonce(treasury, &mut follower, nonce + 1).await;
@@ -51,11 +53,14 @@ async fn a_wanted_turn_is_executed_once_over_ws() {
 #[tokio::test]
 async fn what_would_revert_is_not_sent_until_it_would_not() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap()).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
-    proxy.until_asked("eth_estimateGas", 3).await;
+    for estimates in 1..=3 {
+        proxy.until_asked("eth_estimateGas", estimates).await;
+        treasury.anvil.mine(1).await;
+    }
     assert_eq!(sender.signed(), []);
     assert_eq!(sender.sending.borrow().alarm, None);
     treasury.executed(&treasury.turn(0, 0)).await;
@@ -66,8 +71,9 @@ async fn what_would_revert_is_not_sent_until_it_would_not() {
 #[tokio::test]
 async fn a_submission_survives_a_reorg_with_the_same_bytes() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
+    let mut follower = follow(&treasury);
+    let provider = connect(&treasury.anvil.ws()).await.unwrap();
+    let mut sender = Sender::start(&treasury, provider, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let hash = sender.until_sending(None).await;
     let mined = mine_until_nonce(&treasury, &mut follower, 1).await;
@@ -78,41 +84,45 @@ async fn a_submission_survives_a_reorg_with_the_same_bytes() {
     mine_until_nonce(&treasury, &mut follower, 1).await;
     let receipt = treasury.anvil.provider.get_transaction_receipt(hash).await.unwrap();
     assert!(receipt.is_some_and(|receipt| receipt.status()), "another transaction was made for it");
-    assert_eq!(sender.signed().len(), 1);
+    assert_eq!(sender.signed().len(), 1, "{:?}", sender.signed());
 }
 
 #[tokio::test]
 async fn a_turn_that_is_wanted_again_after_a_reorg_is_sent_with_the_same_bytes() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let sender = Sender::start(&treasury, treasury.anvil.provider.clone()).await;
+    let mut follower = follow(&treasury);
+    let sender = Sender::start(&treasury, treasury.anvil.provider.clone(), Patience::Endless).await;
     let calldata = treasury.execute(&treasury.turn(0, 1));
     sender.want_turn(0, calldata.clone());
-    mine_until_nonce(&treasury, &mut follower, 1).await;
+    let mined = mine_until_nonce(&treasury, &mut follower, 1).await;
     sender.wanted.send_replace(None);
-    let blocks = treasury.anvil.head().await - 3;
-    treasury.anvil.reorg(blocks).await;
+    treasury.anvil.reorg(mined.head.number - mined.turns[0].block + 1).await;
     follower.until("the reorg", |view| view.nonce == 0).await;
     sender.want_turn(0, calldata);
     mine_until_nonce(&treasury, &mut follower, 1).await;
-    assert_eq!(sender.signed().len(), 1);
+    assert_eq!(sender.signed().len(), 1, "{:?}", sender.signed());
 }
 
 #[tokio::test]
 async fn a_stuck_transaction_is_replaced_with_higher_fees_and_mined_once() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::TwoBlocks).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
-    let mut sent = sender.until_sending(None).await;
-    for _ in 0..2 {
-        for _ in 0..2 {
-            treasury.anvil.set_base_fee(UNAFFORDABLE).await;
-            treasury.anvil.mine(1).await;
-        }
-        sent = sender.until_sending(Some(sent)).await;
+    for gwei in [10, 100] {
+        let sent = sender.until_pooled(&treasury, &mut proxy).await;
+        let before = (sender.signed().len(), proxy.count(SENDING));
+        treasury.anvil.set_base_fee(gwei * GWEI_U64).await;
+        treasury.anvil.mine(1).await;
+        proxy.until_asked(SENDING, before.1 + 1).await;
+        assert_eq!(sender.signed().len(), before.0, "replaced after one block");
+        treasury.anvil.set_base_fee(gwei * GWEI_U64).await;
+        treasury.anvil.mine(1).await;
+        sender.until_sending(Some(sent)).await;
     }
-    treasury.anvil.set_base_fee(1).await;
+    sender.until_pooled(&treasury, &mut proxy).await;
+    treasury.anvil.set_base_fee(GWEI_U64).await;
     mine_until_nonce(&treasury, &mut follower, 1).await;
 
     let signed = sender.signed();
@@ -135,96 +145,140 @@ async fn a_stuck_transaction_is_replaced_with_higher_fees_and_mined_once() {
 #[tokio::test]
 async fn a_transaction_that_has_had_little_time_is_not_replaced() {
     let treasury = Treasury::new().await;
-    let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
-    let settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
-    let mut sender = Sender::with(connect(proxy.url()).await.unwrap(), settings, |_| {});
-    treasury.anvil.set_balance(sender.account(), U256::from(1_000_000_000 * GWEI)).await;
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
-    sender.until_sending(None).await;
-    for _ in 0..3 {
-        treasury.anvil.set_base_fee(UNAFFORDABLE).await;
+    sender.until_pooled(&treasury, &mut proxy).await;
+    for _ in 0..4 {
+        let before = proxy.count(SENDING);
+        treasury.anvil.set_base_fee(10 * GWEI_U64).await;
         treasury.anvil.mine(1).await;
+        proxy.until_asked(SENDING, before + 1).await;
     }
-    proxy.until_asked("eth_sendRawTransaction", 3).await;
     assert_eq!(sender.signed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_chain_that_makes_no_blocks_does_not_raise_the_fees() {
+    let treasury = Treasury::new().await;
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::TwoBlocks).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
+    sender.until_pooled(&treasury, &mut proxy).await;
+    let looks = proxy.count("eth_getBlockByNumber");
+    proxy.until_asked("eth_getBlockByNumber", looks + 5).await;
+    assert_eq!(sender.signed().len(), 1);
+    assert_eq!(proxy.count(SENDING), 1, "sent again without a new head");
 }
 
 #[tokio::test]
 async fn fees_stay_under_the_ceiling_and_people_are_told() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
-    treasury.anvil.set_base_fee(UNAFFORDABLE).await;
-    treasury.anvil.mine(1).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let provider = connect(proxy.url()).await.unwrap();
+    let mut sender = Sender::with_ceiling(&treasury, provider, Patience::TwoBlocks, GWEI).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
-    let sent = sender.until_sending(None).await;
+    let sent = sender.until_pooled(&treasury, &mut proxy).await;
     for _ in 0..2 {
-        treasury.anvil.set_base_fee(UNAFFORDABLE).await;
+        treasury.anvil.set_base_fee(10 * GWEI_U64).await;
         treasury.anvil.mine(1).await;
     }
     let alarm = sender.until_alarm(|alarm| matches!(alarm, Alarm::FeeCeiling { .. })).await;
     let Alarm::FeeCeiling { transaction, max_fee_per_gas } = alarm else { unreachable!("it was just one") };
     assert_eq!(transaction, sent);
-    // A ninth of the 300 is for a halt.
-    assert!((260 * GWEI..=267 * GWEI).contains(&max_fee_per_gas), "{max_fee_per_gas}");
+    // The rest is for a halt.
+    assert!(max_fee_per_gas <= GWEI * 8 / 9 && max_fee_per_gas > GWEI / 9 * 7, "{max_fee_per_gas}");
     assert_eq!(sender.signed().len(), 1);
     // Once fees have fallen, it goes through as it is.
     treasury.anvil.set_base_fee(1).await;
     mine_until_nonce(&treasury, &mut follower, 1).await;
     sender.wanted.send_replace(None);
-    sender.sending.wait_for(|sending| sending.alarm.is_none()).await.unwrap();
+    sender.until_calm().await;
 }
 
 #[tokio::test]
 async fn a_halt_takes_the_place_of_a_turn_that_is_stuck_at_its_ceiling() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
-    treasury.anvil.set_base_fee(UNAFFORDABLE).await;
-    treasury.anvil.mine(1).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let provider = connect(proxy.url()).await.unwrap();
+    let mut sender = Sender::with_ceiling(&treasury, provider, Patience::TwoBlocks, GWEI).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
-    let turn = sender.until_sending(None).await;
+    let turn = sender.until_pooled(&treasury, &mut proxy).await;
+    for _ in 0..2 {
+        treasury.anvil.set_base_fee(10 * GWEI_U64).await;
+        treasury.anvil.mine(1).await;
+    }
+    sender.until_alarm(|alarm| matches!(alarm, Alarm::FeeCeiling { .. })).await;
     sender.want_halt(treasury.halt());
     let halt = sender.until_sending(Some(turn)).await;
-    treasury.anvil.set_base_fee(1).await;
-    loop {
-        treasury.anvil.mine(1).await;
-        let head = treasury.anvil.head().await;
-        if follower.until_block(head).await.halted {
-            break;
+    let halted = async {
+        loop {
+            // Just too much for the turn.
+            treasury.anvil.set_base_fee(GWEI_U64 / 100 * 95).await;
+            treasury.anvil.mine(1).await;
+            let head = treasury.anvil.head().await;
+            if follower.until_block(head).await.halted {
+                return;
+            }
         }
-    }
-    let ring = treasury.ring().await;
-    assert!(ring.halted && ring.nonce.is_zero(), "the turn was executed");
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), halted).await.expect("the ring is halted");
+    assert!(treasury.ring().await.nonce.is_zero(), "the turn was executed");
     let receipt = treasury.anvil.provider.get_transaction_receipt(halt).await.unwrap();
     assert!(receipt.is_some_and(|receipt| receipt.status()));
     assert_eq!(treasury.anvil.sent_by(sender.account()).await, 1);
 }
 
 #[tokio::test]
+async fn a_halt_that_is_in_the_chain_is_not_sent_again() {
+    let treasury = Treasury::new().await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    sender.want_halt(treasury.halt());
+    sender.until_pooled(&treasury, &mut proxy).await;
+    treasury.anvil.mine(1).await;
+    follower.until("the halt", |view| view.halted).await;
+    // Halting a halted ring would succeed, so only its receipt tells that it is done.
+    for _ in 0..3 {
+        let looks = proxy.count("eth_getTransactionReceipt");
+        treasury.anvil.mine(1).await;
+        proxy.until_asked("eth_getTransactionReceipt", looks + 1).await;
+    }
+    assert_eq!(sender.signed().len(), 1);
+}
+
+#[tokio::test]
 async fn a_turn_that_somebody_else_executed_does_not_block_the_next() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
     let turn = treasury.turn(0, 1);
     sender.want_turn(0, treasury.execute(&turn));
-    let first = sender.until_sending(None).await;
+    let first = sender.until_pooled(&treasury, &mut proxy).await;
     // The pool forgets ours, and somebody else's is mined.
+    sender.wanted.send_replace(None);
     treasury.anvil.ask("anvil_dropAllTransactions", json!([])).await;
     treasury.executed(&turn).await;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 2)));
     let second = sender.until_sending(Some(first)).await;
     mine_until_nonce(&treasury, &mut follower, 2).await;
     assert_ne!(first, second);
-    assert!(sender.signed().iter().all(|transaction| transaction.nonce == 0), "one account nonce for both");
+    let signed = sender.signed();
+    assert!(signed.iter().all(|transaction| transaction.nonce == 0), "one account nonce for both");
+    assert!(signed[1].max_fee_per_gas * 8 >= signed[0].max_fee_per_gas * 9, "no replacement for the first");
     assert_eq!(treasury.anvil.sent_by(sender.account()).await, 1);
 }
 
 #[tokio::test]
 async fn an_account_without_funds_is_told_and_goes_on_once_it_has_some() {
     let treasury = Treasury::new().await;
-    let mut follower = follow(&treasury).await;
-    let mut sender = Sender::start(&treasury, treasury.anvil.provider.clone()).await;
+    let mut follower = follow(&treasury);
+    let settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
+    let mut sender = Sender::with_key(&treasury, treasury.anvil.provider.clone(), settings, |_| {}).await;
     treasury.anvil.set_balance(sender.account(), U256::from(5)).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let alarm = sender.until_alarm(|alarm| matches!(alarm, Alarm::NoFunds { .. })).await;
@@ -233,6 +287,5 @@ async fn an_account_without_funds_is_told_and_goes_on_once_it_has_some() {
     assert_eq!(sender.signed(), []);
     treasury.anvil.set_balance(sender.account(), U256::from(1_000_000_000 * GWEI)).await;
     mine_until_nonce(&treasury, &mut follower, 1).await;
-    assert_eq!(sender.sending.borrow_and_update().alarm, None);
-    assert_ne!(sender.sending.borrow().transaction, None::<B256>);
+    sender.until_calm().await;
 }

@@ -2,17 +2,20 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
 };
 
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, U256},
+    providers::Provider as _,
+};
 use ring_relayer::chain::{Alarm, SubmitterSettings, connect};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     follower::Follower,
     proxy::{Proxy, Verdict},
-    sender::{GWEI, Sender, mine_until_nonce},
+    sender::{GWEI, Patience, Sender, mine_until_nonce},
     treasury::{POLL, Treasury},
 };
 
@@ -26,7 +29,7 @@ async fn executes_once(verdict: impl Fn(u64) -> Verdict + Send + 'static) -> Vec
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap()).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await.expect("it answers"), Patience::TwoBlocks).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     mine_until_nonce(&treasury, &mut follower, 1).await;
     let head = treasury.anvil.head().await;
@@ -65,10 +68,11 @@ async fn an_error_about_a_transaction_that_did_not_arrive_is_not_believed_either
 }
 
 #[tokio::test]
-async fn what_an_earlier_process_left_in_the_pool_is_replaced() {
+async fn what_an_earlier_process_left_in_the_pool_is_replaced_without_waiting() {
     let treasury = Treasury::new().await;
     let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
-    let mut sender = Sender::start(&treasury, treasury.anvil.provider.clone()).await;
+    let provider = treasury.anvil.provider.clone();
+    let mut sender = Sender::start(&treasury, provider, Patience::Endless).await;
     // Offers more than is usual, and what it was for is no longer wanted.
     let leftover = json!([{
         "from": sender.account(), "to": sender.account(), "nonce": "0x0", "gas": "0x5208",
@@ -77,17 +81,48 @@ async fn what_an_earlier_process_left_in_the_pool_is_replaced() {
     treasury.anvil.ask("anvil_impersonateAccount", json!([sender.account()])).await;
     treasury.anvil.ask("eth_sendTransaction", leftover).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
-    let mut sent = sender.until_sending(None).await;
-    // Nothing is mined but empty blocks, until the turn's transaction is in the pool.
-    while treasury.anvil.ask("eth_getTransactionByHash", json!([sent])).await.is_null() {
-        treasury.anvil.set_base_fee(1_000_000_000_000).await;
-        treasury.anvil.mine(1).await;
-        sent = sender.until_sending(Some(sent)).await;
-        follower.view().await;
-    }
-    treasury.anvil.set_base_fee(1).await;
-    mine_until_nonce(&treasury, &mut follower, 1).await;
+    sender.until_sending(None).await;
+    let executed = async {
+        loop {
+            // Too much for the leftover.
+            treasury.anvil.set_base_fee(6 * GWEI as u64).await;
+            treasury.anvil.mine(1).await;
+            let head = treasury.anvil.head().await;
+            if follower.until_block(head).await.nonce == 1 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), executed).await.expect("the turn is executed");
     assert_eq!(treasury.anvil.sent_by(sender.account()).await, 1);
+    assert!(sender.signed().len() >= 2, "there was nothing to replace");
+}
+
+#[tokio::test]
+async fn a_reorg_between_two_questions_makes_no_second_transaction() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let armed = AtomicBool::new(true);
+    let anvil = treasury.anvil.provider.clone();
+    let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
+        // Asked once the account's nonce says that the transaction was mined; then the turn could be executed again.
+        "eth_getTransactionReceipt" if armed.swap(false, SeqCst) => {
+            let anvil = anvil.clone();
+            Verdict::ForwardAfter(Box::pin(async move {
+                let reorg = anvil.raw_request::<_, Value>("anvil_reorg".into(), json!([1, []]));
+                reorg.await.expect("Anvil reorganises");
+            }))
+        }
+        _ => Verdict::Forward,
+    });
+    let mut proxy = proxy.await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
+    sender.until_pooled(&treasury, &mut proxy).await;
+    treasury.anvil.mine(1).await;
+    proxy.until_asked("eth_getTransactionReceipt", 1).await;
+    mine_until_nonce(&treasury, &mut follower, 1).await;
+    assert_eq!(sender.signed().len(), 1, "{:?}", sender.signed());
 }
 
 #[tokio::test]
@@ -101,7 +136,7 @@ async fn an_rpc_that_fails_is_told_and_tried_again() {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap()).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     sender.until_alarm(|alarm| matches!(alarm, Alarm::Rpc(reason) if reason.contains("503"))).await;
     sender.until_sending(None).await;
@@ -113,8 +148,8 @@ async fn what_a_signer_signed_instead_is_not_sent() {
     let treasury = Treasury::new().await;
     let settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
     let provider = treasury.anvil.provider.clone();
-    let mut sender = Sender::with(provider, settings, |transaction| transaction.value = U256::from(1));
-    treasury.anvil.set_balance(sender.account(), U256::from(1_000_000_000 * GWEI)).await;
+    let tamper = |transaction: &mut alloy::consensus::TxEip1559| transaction.value = U256::from(1);
+    let mut sender = Sender::with_key(&treasury, provider, settings, tamper).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let alarm = sender.until_alarm(|alarm| matches!(alarm, Alarm::Signer(_))).await;
     assert!(alarm.to_string().contains("another transaction"), "{alarm}");
@@ -128,10 +163,11 @@ async fn a_callee_that_uses_more_gas_than_when_it_was_tried_makes_one_transactio
     let treasury = Treasury::new().await;
     let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
     let burner = Address::with_last_byte(0xbe);
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.ws()).await.unwrap()).await;
+    let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
     let calls = (1..=8).map(|id| Treasury::payment(id, burner, 1)).collect();
     sender.want_turn(0, treasury.execute(&treasury.turn_of(0, calls)));
-    let starved = sender.until_sending(None).await;
+    let starved = sender.until_pooled(&treasury, &mut proxy).await;
     // `INVALID`.
     treasury.anvil.set_code(burner, vec![0xfe].into()).await;
     treasury.anvil.mine(1).await;

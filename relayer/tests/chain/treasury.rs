@@ -20,8 +20,8 @@ pub(crate) const CHAIN_ID: u64 = 31_337;
 pub(crate) const CAP: u128 = 10_000;
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 const CALL_GAS: u32 = 100_000;
-/// Sends nobody anything: `PUSH0 PUSH0 REVERT`.
-const REVERTING: [u8; 3] = [0x5f, 0x5f, 0xfd];
+/// The code of what always reverts: `PUSH0 PUSH0 REVERT`.
+pub(crate) const REVERTING: [u8; 3] = [0x5f, 0x5f, 0xfd];
 
 pub(crate) struct Treasury {
     pub(crate) anvil: Anvil,

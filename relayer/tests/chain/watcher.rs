@@ -7,7 +7,8 @@ use ring_relayer::chain::{Cursor, Finality, WatcherSettings, connect};
 
 use crate::{
     follower::Follower,
-    treasury::{CAP, Treasury, token_code},
+    proxy::{Proxy, Verdict},
+    treasury::{CAP, REVERTING, RING, Treasury, token_code},
 };
 
 fn digests(turns: &[ObservedTurn]) -> Vec<alloy::primitives::B256> {
@@ -15,7 +16,7 @@ fn digests(turns: &[ObservedTurn]) -> Vec<alloy::primitives::B256> {
 }
 
 async fn reports_turns_over(url: String, treasury: &Treasury) {
-    let mut follower = Follower::of(connect(&url).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(&url).await.expect("it answers"), treasury.watcher_settings());
     let start = follower.view().await;
     assert_eq!((start.nonce, start.epoch, start.halted), (0, 1, false));
     assert_eq!(start.charter, treasury.charter.commitment());
@@ -75,15 +76,17 @@ async fn over_ws_heads_are_told_and_not_polled() {
 #[tokio::test]
 async fn a_head_is_reported_once() {
     let treasury = Treasury::new().await;
-    for url in [treasury.anvil.http(), treasury.anvil.ws()] {
-        let mut follower = Follower::of(connect(&url).await.unwrap(), treasury.watcher_settings());
-        let mut last = follower.view().await.head.number;
-        for _ in 0..5 {
-            treasury.anvil.mine(1).await;
-            let head = follower.view().await.head.number;
-            assert_eq!(head, last + 1, "{url}");
-            last = head;
-        }
+    let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
+    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut last = follower.view().await.head.number;
+    for _ in 0..3 {
+        let looks = proxy.count("eth_getBlockByNumber");
+        proxy.until_asked("eth_getBlockByNumber", looks + 10).await;
+        assert_eq!(follower.sent(), None);
+        treasury.anvil.mine(1).await;
+        let head = follower.view().await.head.number;
+        assert_eq!(head, last + 1);
+        last = head;
     }
 }
 
@@ -194,10 +197,10 @@ async fn a_halt_and_a_new_epoch_are_reported() {
     let treasury = Treasury::new().await;
     let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
     let master = treasury.anvil.accounts[0];
-    let halt = Halt { ring: crate::treasury::RING, epoch: 1 }.calldata(&treasury.charter, master, Default::default());
+    let halt = Halt { ring: RING, epoch: 1 }.calldata(&treasury.charter, master, Default::default());
     treasury.anvil.send(master, Some(treasury.domain.contract), halt).await;
     follower.until("the halt", |view| view.halted && view.epoch == 1).await;
-    treasury.act(Action::Resume { ring: crate::treasury::RING }).await;
+    treasury.act(Action::Resume { ring: RING }).await;
     let view = follower.until("the resumption", |view| !view.halted).await;
     assert_eq!((view.epoch, view.final_epoch), (2, 1));
     treasury.anvil.mine(3).await;
@@ -206,23 +209,22 @@ async fn a_halt_and_a_new_epoch_are_reported() {
 
 #[tokio::test]
 async fn allowances_are_what_cap_period_and_balance_leave() {
-    let token = Address::with_last_byte(0x70);
-    let broken = Address::with_last_byte(0x71);
+    let [token, no_limit, no_code, no_answer] = [0x70, 0x71, 0x72, 0x73].map(Address::with_last_byte);
     let treasury = Treasury::with_asset(token).await;
     treasury.anvil.set_code(token, token_code(9_999)).await;
-    treasury
-        .act(Action::SetLimit { ring: crate::treasury::RING, asset: Address::ZERO, cap: 500, period: 86_400 })
-        .await;
-    treasury.act(Action::SetLimit { ring: crate::treasury::RING, asset: broken, cap: 500, period: 86_400 }).await;
+    treasury.anvil.set_code(no_limit, token_code(9_999)).await;
+    treasury.anvil.set_code(no_answer, REVERTING.into()).await;
+    for asset in [Address::ZERO, no_code, no_answer] {
+        treasury.act(Action::SetLimit { ring: RING, asset, cap: 500, period: 86_400 }).await;
+    }
     let settings = WatcherSettings {
-        // The last has no limit on chain.
-        other_assets: [Address::ZERO, broken, Address::with_last_byte(0x72)].into(),
+        other_assets: [Address::ZERO, no_limit, no_code, no_answer].into(),
         ..treasury.watcher_settings()
     };
     let mut follower = Follower::of(treasury.anvil.provider.clone(), settings);
     let allowance = |cap: u128, left: u128| Allowance { cap: U256::from(cap), left: U256::from(left) };
     let start = follower.view().await;
-    // A token that does not answer has no allowance that anybody could know.
+    // Of a token that does not answer nobody knows what is left.
     let expected = [(token, allowance(CAP, 9_999)), (Address::ZERO, allowance(500, 500))];
     assert_eq!(start.allowances, expected.into());
 
