@@ -18,20 +18,36 @@ contract TurnGasTest is RingTest {
         _run(TOKEN_RING, _tokenCharter(), _pay(payee, 1));
     }
 
-    function test_PayTheNativeCoin() public {
-        _costsAtMost("pay native", RING, _usualCharter(), 64_000);
+    function test_PayTheNativeCoin_ASeatSends() public {
+        _costsAtMost("native, a seat sends", RING, _usualCharter(), SENDER, 60_000);
     }
 
-    function test_PayAToken() public {
-        _costsAtMost("pay ERC-20", TOKEN_RING, _tokenCharter(), 68_500);
+    function test_PayTheNativeCoin_Relayed() public {
+        _costsAtMost("native, relayed", RING, _usualCharter(), SIGNED, 64_000);
     }
 
-    function _costsAtMost(string memory name, uint32 ring, IRingMultisig.Charter memory charter, uint256 most) private {
-        Turn memory turn = _turn(ring, charter, _pay(payee, 1 ether));
+    function test_PayAToken_ASeatSends() public {
+        _costsAtMost("ERC-20, a seat sends", TOKEN_RING, _tokenCharter(), SENDER, 64_500);
+    }
+
+    function test_PayAToken_Relayed() public {
+        _costsAtMost("ERC-20, relayed", TOKEN_RING, _tokenCharter(), SIGNED, 68_500);
+    }
+
+    /// @param stance How the last seat of the window agrees: by signing, or by sending the transaction.
+    function _costsAtMost(
+        string memory name,
+        uint32 ring,
+        IRingMultisig.Charter memory charter,
+        uint8 stance,
+        uint256 most
+    ) private {
+        Turn memory turn = _turn(ring, charter, _pay(payee, 1 ether), _stances(SIGNED, stance, ABSENT));
         bytes memory input = _encoded(turn);
         vm.cool(address(treasury));
         vm.cool(address(token));
         vm.cool(payee);
+        vm.prank(charter.seats[(turn.id.nonce() + 1) % 3]);
         _execute(turn);
         uint256 cost = vm.lastCallGas().gasTotalUsed + 21_000 + _priceOf(input);
         emit log_named_uint(name, cost);
