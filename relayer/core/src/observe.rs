@@ -8,7 +8,7 @@ use crate::{
     halt::Halt,
     message::Message,
     record::{Outcome, Record},
-    state::{Joined, Resend, State, Step},
+    state::{Joined, Resend, State, Step, Tracked},
 };
 
 /// What this seat makes of an executed turn.
@@ -16,8 +16,9 @@ enum Verdict {
     /// It agreed to it, or it was before its time.
     Explained,
     /// It is a void, which pays nobody. But until it is final it can be reorganised away and what it voided be executed
-    /// instead, and this seat does not know for sure what that was: which requests are still bound.
-    UncertainVoid,
+    /// instead, and this seat does not know for sure what that was: which requests are still bound. Or it is a turn of
+    /// genuine requests, of which this seat knows one with other content: no theft, but not bound here either.
+    Uncertain,
     /// It does not know it; a peer might.
     Unknown,
     /// It cannot have been made without this seat's key, and this seat did not make it.
@@ -89,9 +90,9 @@ impl State {
                     self.unexplained.remove(&nonce);
                     continue;
                 }
-                verdict @ (Verdict::Unknown | Verdict::UncertainVoid) => {
+                verdict @ (Verdict::Unknown | Verdict::Uncertain) => {
                     let since = *self.unexplained.entry(nonce).or_insert(self.now);
-                    let may_wait = matches!(verdict, Verdict::UncertainVoid);
+                    let may_wait = matches!(verdict, Verdict::Uncertain);
                     if may_wait || self.now < since + self.settings.grace_ticks {
                         if self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
                             let ask = |to| Action::Send { to, message: Message::Explain { nonce } };
@@ -126,8 +127,13 @@ impl State {
         let final_nonce = self.chain.as_ref().map_or(0, |view| view.final_nonce);
         match is_void {
             true if turn.nonce < final_nonce || self.knows_the_one_content(turn.nonce) => Verdict::Explained,
-            true => Verdict::UncertainVoid,
+            true => Verdict::Uncertain,
             false if known(&turn.digest) => Verdict::Explained,
+            false if slot.is_some_and(|slot| slot.genuine.contains_key(&turn.digest)) => match turn.nonce < final_nonce
+            {
+                true => Verdict::Explained,
+                false => Verdict::Uncertain,
+            },
             false => Verdict::Unknown,
         }
     }
@@ -173,7 +179,12 @@ impl State {
         let ObservedTurn { nonce, digest, transaction, .. } = *turn;
         let agreed = self.slots.get(&nonce).is_some_and(|slot| slot.contents.contains_key(&digest))
             || self.former.get(&nonce).is_some_and(|digests| digests.contains(&digest));
-        if self.open.contains_key(&id) && !agreed {
+        let genuine = self.slots.get(&nonce).and_then(|slot| slot.genuine.get(&digest));
+        let asked_for = |tracked: &Tracked| {
+            let call = tracked.signed.request.to_call(&self.settings.charter);
+            agreed || genuine.is_some_and(|turn| turn.calls().contains(&call))
+        };
+        if self.open.get(&id).is_some_and(|tracked| !asked_for(tracked)) {
             Outcome::Disputed { nonce, transaction }
         } else if turn.failed.contains(&id) {
             Outcome::Failed { nonce, transaction }

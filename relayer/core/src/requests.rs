@@ -52,6 +52,9 @@ pub enum Refusal {
         /// The time of the newest block.
         now: u64,
     },
+    /// The contract refuses to call this address for any ring.
+    #[error("no ring calls {0}, the contract itself: correct the target")]
+    TargetForbidden(Address),
     /// The ring has no limit on the asset, or this relayer was not told of it.
     #[error("this ring may not spend {0}: the master has to set a limit on it, and the relayers to be told")]
     AssetNotPermitted(Address),
@@ -211,6 +214,9 @@ impl State {
         if u64::from(gas) > self.settings.max_gas {
             return Err(Refusal::TooMuchGas { gas, most: self.settings.max_gas });
         }
+        if signed.request.target == self.settings.domain.contract {
+            return Err(Refusal::TargetForbidden(signed.request.target));
+        }
         let (asset, _) = signed.request.spends()?;
         if asset != self.settings.charter.asset && !self.settings.other_assets.contains(&asset) {
             return Err(Refusal::AssetNotPermitted(asset));
@@ -222,11 +228,15 @@ impl State {
     pub(crate) fn received_requests(&mut self, step: &mut Step, from: usize, requests: Vec<SignedRequest>) {
         for signed in requests {
             let id = signed.request.id;
+            let digest = signed.request.digest(&self.settings.domain);
             if self.digest_of(id).is_none() && self.check_genuine(&signed).is_ok() {
                 self.record(step, Record::Request(signed));
                 step.actions.push(Action::Changed { request: id });
             }
-            self.delivered(step, from, &[id]);
+            // A peer that has the id with other content has no copy of this one.
+            if self.digest_of(id) == Some(Some(digest)) {
+                self.delivered(step, from, &[id]);
+            }
         }
         self.propose(step);
     }

@@ -92,6 +92,9 @@ pub(crate) struct Slot {
     // Volatile.
     /// Contents that this seat does not agree to, and until when each could be executed.
     pub(crate) refused: BTreeMap<B256, u64>,
+    /// Those of them against which there is only that this seat knows a request of theirs with other content: its client
+    /// signed two.
+    pub(crate) genuine: BTreeMap<B256, Turn>,
     /// Since which tick a digest has its quorum.
     pub(crate) complete_since: Option<(B256, u64)>,
     /// The digest this seat is having sent to the chain.

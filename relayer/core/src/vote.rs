@@ -43,6 +43,9 @@ pub enum Objection {
         /// The nonce it is bound to.
         nonce: u64,
     },
+    /// The turn would stand in the way of its nonce for long.
+    #[error("it is valid until {0}, longer than anybody here proposes")]
+    TooLong(u64),
     /// The turn could execute after a request's expiry.
     #[error("it may execute after request {0} has expired")]
     Outlives(ring_contracts::RequestId),
@@ -59,7 +62,7 @@ impl State {
         mut votes: Vec<Vote>,
     ) {
         let Some(epoch) = self.epoch() else { return };
-        let Some(head) = self.chain.as_ref().map(|view| view.nonce) else { return };
+        let Some((head, time)) = self.chain.as_ref().map(|view| (view.nonce, view.head.time)) else { return };
         let id = turn.id();
         let mine = id.ring == self.settings.ring && id.epoch == epoch;
         // One turn ahead: the peer may have seen the head move before this seat did.
@@ -68,7 +71,15 @@ impl State {
         }
         let digest = turn.digest(&self.settings.domain);
         votes.retain(|vote| self.is_valid(id.nonce, digest, *vote));
-        if !self.is_backed(id.nonce, digest, &votes) {
+        let executed = self.is_executed(id.nonce, digest);
+        if !executed && !self.is_backed(id.nonce, digest, &votes) {
+            return;
+        }
+        // Nobody honest proposes so far ahead, and the void waits for the last deadline that counts.
+        let horizon = time.saturating_add(self.settings.validity.saturating_mul(2));
+        if !executed && !turn.is_void() && id.valid_until > horizon {
+            let reason = Objection::TooLong(id.valid_until).to_string();
+            step.actions.push(Action::Objected { from, nonce: id.nonce, digest, reason });
             return;
         }
         if turn.is_void() {
@@ -79,7 +90,11 @@ impl State {
             match self.judge(&turn, &requests) {
                 Ok(()) => self.agree(step, turn, requests),
                 Err(objection) => {
-                    self.slots.entry(id.nonce).or_default().refused.insert(digest, id.valid_until);
+                    let slot = self.slots.entry(id.nonce).or_default();
+                    slot.refused.insert(digest, id.valid_until);
+                    if let Objection::OtherContent(_) = objection {
+                        slot.genuine.insert(digest, turn);
+                    }
                     let reason = objection.to_string();
                     step.actions.push(Action::Objected { from, nonce: id.nonce, digest, reason });
                 }
@@ -98,6 +113,7 @@ impl State {
             return Err(Objection::CallsDiffer);
         }
         let mut seen = BTreeSet::new();
+        let mut other_content = None;
         for (call, signed) in turn.calls().iter().zip(requests) {
             let request = &signed.request;
             let id = request.id;
@@ -116,14 +132,15 @@ impl State {
             }
             if let Some(tracked) = self.open.get(&id) {
                 if tracked.digest != request.digest(&self.settings.domain) {
-                    return Err(Objection::OtherContent(id));
+                    other_content = Some(id);
                 }
                 if let Some((epoch, nonce)) = tracked.bound.filter(|bound| *bound != place) {
                     return Err(Objection::Bound { id, epoch, nonce });
                 }
             }
         }
-        Ok(())
+        // Said last: of a turn with nothing else against it, each request is genuine.
+        other_content.map_or(Ok(()), |id| Err(Objection::OtherContent(id)))
     }
 
     fn agree(&mut self, step: &mut Step, turn: Turn, requests: Vec<SignedRequest>) {
@@ -145,12 +162,15 @@ impl State {
         known == Some(&signature) || key.is_some_and(|key| signature.verify(&digest, *key).is_ok())
     }
 
-    /// Whether anybody who could sign this turn did, or the chain executed it. Nothing else is worth remembering: a peer
-    /// could make up any number of turns.
+    /// Whether anybody who could sign this turn did. Unless the chain executed it, nothing else is worth remembering: a
+    /// peer could make up any number of turns.
     fn is_backed(&self, nonce: u64, digest: B256, votes: &[Vote]) -> bool {
-        let voted = || self.slots.get(&nonce).is_some_and(|slot| slot.votes.contains_key(&digest));
+        !votes.is_empty() || self.slots.get(&nonce).is_some_and(|slot| slot.votes.contains_key(&digest))
+    }
+
+    fn is_executed(&self, nonce: u64, digest: B256) -> bool {
         let executed = |turn: &ObservedTurn| turn.nonce == nonce && turn.digest == digest;
-        !votes.is_empty() || voted() || self.chain.iter().flat_map(|view| &view.turns).any(executed)
+        self.chain.iter().flat_map(|view| &view.turns).any(executed)
     }
 
     /// Counts valid votes.

@@ -194,6 +194,8 @@ impl From<Refusal> for Error {
             Refusal::WrongRing { .. } => (Code::WrongRing, Some("request.ring")),
             Refusal::UnknownRequester(_) => (Code::UnknownRequester, Some("signature")),
             Refusal::Expired { .. } => (Code::Expired, Some("request.expiry")),
+            // To the treasury itself: nothing would be transferred.
+            Refusal::TargetForbidden(_) => (Code::NotATransfer, Some("request.target")),
             Refusal::AssetNotPermitted(asset) if asset.is_zero() => (Code::AssetNotPermitted, Some("request.value")),
             Refusal::AssetNotPermitted(_) => (Code::AssetNotPermitted, Some("request.target")),
             Refusal::OverCap { asset, .. } if asset.is_zero() => (Code::OverCap, Some("request.value")),

@@ -141,6 +141,12 @@ impl Sender {
         sending.alarm.clone().expect("it was just there")
     }
 
+    /// Waits until it has nothing to do.
+    pub(crate) async fn until_idle(&mut self) {
+        let idle = self.sending.wait_for(|sending| *sending == Sending::default());
+        timeout(LONGEST, idle).await.expect("it is idle").expect("it runs");
+    }
+
     /// Waits until people have nothing to look after.
     pub(crate) async fn until_calm(&mut self) {
         let calm = self.sending.wait_for(|sending| sending.alarm.is_none());

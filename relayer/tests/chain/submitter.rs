@@ -232,6 +232,21 @@ async fn a_halt_takes_the_place_of_a_turn_that_is_stuck_at_its_ceiling() {
 }
 
 #[tokio::test]
+async fn what_is_newly_wanted_does_not_wait_for_the_next_head() {
+    let treasury = Treasury::new().await;
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
+    let turn = sender.until_pooled(&treasury, &mut proxy).await;
+    let looks = proxy.count("eth_getBlockByNumber");
+    proxy.until_asked("eth_getBlockByNumber", looks + 2).await;
+    sender.wanted.send_replace(None);
+    sender.until_idle().await;
+    sender.want_halt(treasury.halt());
+    assert_ne!(sender.until_sending(Some(turn)).await, turn);
+}
+
+#[tokio::test]
 async fn a_halt_that_is_in_the_chain_is_not_sent_again() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);

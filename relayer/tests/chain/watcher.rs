@@ -193,6 +193,16 @@ async fn a_long_history_is_read_in_pieces_to_the_same_view() {
 }
 
 #[tokio::test]
+async fn turns_of_another_ring_are_not_reported() {
+    let treasury = Treasury::new().await;
+    treasury.act(Action::FormRing { ring: RING + 1, charter: treasury.charter.clone() }).await;
+    treasury.executed(&Turn::void(RING + 1, 1, 0)).await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let view = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings()).view().await;
+    assert_eq!(digests(&view.turns), [treasury.turn(0, 1).digest(&treasury.domain)]);
+}
+
+#[tokio::test]
 async fn a_halt_and_a_new_epoch_are_reported() {
     let treasury = Treasury::new().await;
     let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());

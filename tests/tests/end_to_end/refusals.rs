@@ -110,7 +110,8 @@ async fn a_wrong_request_is_refused_with_its_value_and_nothing_is_paid() {
             "transfer",
         ),
         ("over the cap", Request { data: data(too_much).into(), ..right.clone() }, 422, "cap"),
-        ("another token", Request { target: world.backend.domain.contract, ..right.clone() }, 422, "may not spend"),
+        ("another token", Request { target: requester.address(), ..right.clone() }, 422, "may not spend"),
+        ("the treasury", Request { target: world.backend.domain.contract, ..right.clone() }, 422, "contract itself"),
         ("too much gas", Request { gas: 16_000_000, ..right.clone() }, 422, "16000000"),
     ];
     for (what, request, status, word) in cases {

@@ -202,3 +202,27 @@ fn only_a_person_ends_a_halt_and_only_in_the_epoch_that_it_joins() {
     let digest = world.chain.final_ledger().turns[0].turn.digest(&domain());
     assert_eq!(digest, world.chain.final_ledger().turns[0].digest);
 }
+
+#[test]
+fn a_client_that_signs_one_id_twice_halts_nobody() {
+    let mut world = World::new(Plan { copies: 1, ..Plan::calm(3, 2, 2) });
+    let request = world.request(1, 5, FAR);
+    let mut other = request.request.clone();
+    other.value += 1;
+    let other = world.signed_request(other);
+    // Seat 2 is outside the window of turn 0, and knows the id with other content before it hears of the first.
+    world.divide(Some(&[0, 1]));
+    world.post(0, &request);
+    world.post(2, &other);
+    world.rounds(4);
+    world.divide(None);
+    world.rounds(60);
+    for seat in 0..3 {
+        assert_eq!(halt(&world, seat), None, "seat {seat}");
+    }
+    let statuses: Vec<_> = [0, 1, 2]
+        .map(|seat| world.hosts[seat].state.as_ref().unwrap().request_status(request.request.id).unwrap().phase)
+        .into();
+    assert!(matches!(statuses[0], ring_core::Phase::Final { .. }), "{statuses:?}");
+    assert!(matches!(statuses[2], ring_core::Phase::Disputed { .. }), "its own content was never paid: {statuses:?}");
+}

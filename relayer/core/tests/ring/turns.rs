@@ -346,3 +346,17 @@ fn while_an_executed_turn_is_not_explained_a_seat_signs_nothing_and_asks() {
     assert!(overview.unexplained.is_empty(), "a peer explains it");
     world.complete(20);
 }
+
+#[test]
+fn a_turn_that_would_block_its_nonce_for_long_is_not_remembered() {
+    let mut world = World::new(Plan::calm(4, 3, 2));
+    let request = world.request(1, 5, FAR);
+    let charter = world.hosts[0].settings.charter.clone();
+    let id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until: world.chain.head().time + 10 * VALIDITY };
+    let turn = Turn::new(id, vec![request.request.to_call(&charter)]).unwrap();
+    let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
+    let seat = world.hosts[1].state.as_mut().unwrap();
+    let effects = seat.step(Event::Received { from: 0, message });
+    assert_eq!(effects.records, [], "nothing of it is kept");
+    assert!(effects.actions.iter().any(|action| matches!(action, Action::Objected { .. })), "{:?}", effects.actions);
+}
