@@ -112,7 +112,6 @@ impl<P: Clone> Submitter<P> {
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
             let Some(wanted) = wanted else {
-                self.done_at = None;
                 self.sending.send_if_modified(|sending| std::mem::take(sending) != Sending::default());
                 if self.wanted.changed().await.is_err() {
                     return;
