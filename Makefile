@@ -100,9 +100,19 @@ artifacts: $(NODE_STAMP) ## Compiles the contracts into contracts/bindings/artif
 	scripts/artifacts.mjs
 
 .PHONY: gas
-gas: $(NODE_STAMP) ## Runs the contracts' gas tests
-	@if compgen -G 'contracts/test/gas/*' >/dev/null; then $(TOOLS) forge test --match-path 'contracts/test/gas/*' -vv; \
-	else echo "gas: arrives with a later issue" >&2; exit 1; fi
+gas: $(NODE_STAMP) ## Measures what turns cost beside a Safe, and writes docs/GAS.md
+	@$(TOOLS) node contracts/gas/measure.mjs
+
+.PHONY: gas-check
+gas-check: $(NODE_STAMP) ## Fails if a turn costs another amount than what is committed
+	@$(TOOLS) node contracts/gas/measure.mjs --check
+
+# MUTANTS="--all", "--count 50 --seed 7" …; see contracts/mutants/run.mjs
+MUTANTS ?=
+
+.PHONY: mutants
+mutants: $(NODE_STAMP) ## Plants small mistakes in the contract, of which the tests must notice 95 % (long)
+	@$(TOOLS) node contracts/mutants/run.mjs $(MUTANTS)
 
 .PHONY: prove
 prove: ## Proves the contracts' properties symbolically

@@ -18,11 +18,24 @@ function immutables(references = {}) {
   return Object.fromEntries(ordered.map((places, number) => [number, places]));
 }
 
+/**
+ * The ABI without the names of user-defined value types: `sol!` takes one in a struct for a struct.
+ * Of structs, enums and contracts the names stay: "struct IRingMultisig.Charter".
+ */
+function withoutValueTypes(parameter) {
+  if (Array.isArray(parameter)) return parameter.map(withoutValueTypes);
+  if (parameter === null || typeof parameter !== "object") return parameter;
+  const plain = Object.fromEntries(Object.entries(parameter).map(([name, value]) => [name, withoutValueTypes(value)]));
+  const { type, internalType } = plain;
+  if (internalType !== undefined && !internalType.includes(" ")) plain.internalType = type;
+  return plain;
+}
+
 /** What is committed of one of forge's files. */
 function select(name, { abi, bytecode, deployedBytecode, methodIdentifiers }) {
   const selected = {
     contractName: name,
-    abi,
+    abi: withoutValueTypes(abi),
     methodIdentifiers,
     bytecode: { object: bytecode.object, linkReferences: bytecode.linkReferences ?? {} },
     deployedBytecode: {

@@ -8,7 +8,7 @@ use alloy::{
     sol_types::{SolConstructor, SolEvent},
 };
 use eyre::{Result, WrapErr, eyre};
-use ring_contracts::{Charter, Domain, RequestId, RingMultisig};
+use ring_contracts::{Charter, Domain, RequestId, RingMultisig, TurnId};
 
 use crate::{
     chain::{self, Chain},
@@ -154,18 +154,20 @@ impl Deployment {
     /// # Errors
     /// The chain does not answer.
     pub async fn turns(&self, ring: u32) -> Result<Vec<ExecutedTurn>> {
-        let filter = Filter::new()
-            .address(self.domain.contract)
-            .event_signature(RingMultisig::TurnExecuted::SIGNATURE_HASH)
-            .topic1(U256::from(ring));
+        let filter =
+            Filter::new().address(self.domain.contract).event_signature(RingMultisig::TurnExecuted::SIGNATURE_HASH);
         let mut turns = Vec::new();
         for log in self.logs(filter).await? {
             let event = RingMultisig::TurnExecuted::decode_log(&log.inner).wrap_err("a turn's event cannot be read")?;
+            let id = TurnId::unpack(event.id).ok_or_else(|| eyre!("{:#x} is no id of a turn", event.id))?;
+            if id.ring != ring {
+                continue;
+            }
             let transaction = log.transaction_hash.unwrap_or_default();
             let receipt =
                 self.provider.get_transaction_receipt(transaction).await.wrap_err("the chain does not answer")?;
             turns.push(ExecutedTurn {
-                nonce: event.nonce.to(),
+                nonce: id.nonce,
                 digest: event.digest,
                 requests: event.requestIds.chunks_exact(16).map(RequestId::from_slice).collect(),
                 transaction,

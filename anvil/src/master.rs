@@ -1,9 +1,12 @@
 //! The master, as a person would work with the cold key: prepare online, sign offline, submit online.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::Address;
-use eyre::Result;
+use eyre::{Result, WrapErr};
 use ring_contracts::Charter;
 
 use crate::keys::{KeyFiles, RingKeys};
@@ -40,17 +43,10 @@ impl Master {
     /// # Errors
     /// One of the three steps fails.
     pub async fn form_ring(&self, name: &str, ring: u32, charter: &Charter) -> Result<Ceremony> {
-        let asset = if charter.asset.is_zero() { "native".to_owned() } else { charter.asset.to_string() };
-        let seats: Vec<_> = charter.seats.iter().map(ToString::to_string).collect();
-        let arguments = [
-            ("--ring", ring.to_string()),
-            ("--window", charter.window.to_string()),
-            ("--quorum", charter.quorum.to_string()),
-            ("--asset", asset),
-            ("--cap", charter.cap.to_string()),
-            ("--period", charter.period.to_string()),
-            ("--seat", seats.join(",")),
-        ];
+        let file = self.folder.join(format!("{name}.charter.json"));
+        let json = serde_json::to_vec_pretty(charter).wrap_err("the charter cannot be put down")?;
+        fs::write(&file, json).wrap_err_with(|| format!("{} cannot be written", file.display()))?;
+        let arguments = [("--ring", ring.to_string()), ("--charter", file.display().to_string())];
         self.act(name, &["ring", "set"], &arguments).await
     }
 

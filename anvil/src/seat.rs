@@ -165,6 +165,10 @@ impl Seat {
                 asset: settings.charter.asset,
                 cap: settings.charter.cap.to_string(),
                 period: settings.charter.period,
+                turns_per_period: settings.charter.turns_per_period,
+                interval: settings.charter.interval,
+                expires_at: settings.charter.expires_at,
+                last_nonce: settings.charter.last_nonce,
                 seats: &settings.charter.seats,
             },
             signer: SignerSection { keystore: &self.key.keystore, password_file: &self.key.password_file },
@@ -298,6 +302,10 @@ struct RingSection<'a> {
     asset: Address,
     cap: String,
     period: u32,
+    turns_per_period: u32,
+    interval: u32,
+    expires_at: u64,
+    last_nonce: u64,
     seats: &'a [Address],
 }
 

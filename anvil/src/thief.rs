@@ -8,12 +8,12 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::types::TransactionRequest,
     signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::{SolCall, SolInterface},
+    sol_types::SolInterface,
     transports::TransportError,
 };
 use eyre::{Result, WrapErr, bail};
 use ring_contracts::{
-    Call, Charter, CompactSignature, Domain, Effect, RequestId, RingMultisig, Seat, Turn, TurnId, witness,
+    Call, Charter, CompactSignature, Domain, Effect, Execution, RequestId, RingMultisig, Seat, Turn, TurnId, witness,
 };
 
 use crate::{
@@ -168,14 +168,16 @@ impl Thief {
 
         // As if the window were where the stolen seats are.
         let elsewhere = Charter { window: seats as u8, quorum: self.charter.quorum, ..self.charter.clone() };
-        let outside = self.encode(&next, &self.charter, witness(&elsewhere, now.nonce, mine).wrap_err("too few keys")?);
+        let outside =
+            self.encode(&next, &self.charter, witness(&elsewhere, now.nonce, mine).wrap_err("too few keys")?)?;
         forms.push(("the next turn with signatures from outside the window", outside));
 
         // Terms of the thief's own making.
-        let wider = self.encode(&next, &elsewhere, witness(&elsewhere, now.nonce, mine).wrap_err("too few keys")?);
+        let wider = self.encode(&next, &elsewhere, witness(&elsewhere, now.nonce, mine).wrap_err("too few keys")?)?;
         forms.push(("the next turn with a window as wide as the ring", wider));
         if held > 0 {
-            let calldata = self.encode(&next, &lowered, witness(&lowered, now.nonce, mine).wrap_err("too few keys")?);
+            let calldata =
+                self.encode(&next, &lowered, witness(&lowered, now.nonce, mine).wrap_err("too few keys")?)?;
             forms.push(("the next turn with a quorum of one", calldata));
         }
 
@@ -246,13 +248,11 @@ impl Thief {
     /// The call data of a turn. `counted` says how many signatures go in; the terms are always the ring's.
     fn execute(&self, turn: &Turn, counted: &Charter, seats: impl Fn(usize) -> Option<Seat>) -> Result<Bytes> {
         let witness = witness(counted, turn.id().nonce, seats).wrap_err("the thief has too few keys for this turn")?;
-        Ok(self.encode(turn, &self.charter, witness))
+        self.encode(turn, &self.charter, witness)
     }
 
-    fn encode(&self, turn: &Turn, terms: &Charter, witness: Bytes) -> Bytes {
-        let calls = turn.packed_calls().clone();
-        let (id, budget, terms) = (turn.id().pack(), terms.budget(), terms.terms());
-        RingMultisig::executeCall { id, terms, budget, calls, witness }.abi_encode().into()
+    fn encode(&self, turn: &Turn, terms: &Charter, witness: Bytes) -> Result<Bytes> {
+        Execution::new(turn, terms, witness).calldata().wrap_err("the thief's turn cannot be written")
     }
 
     /// Sends transactions in order, without waiting for one before the next.

@@ -10,11 +10,20 @@ import { TurnId } from "./libraries/TurnIdLib.sol";
 /// next window, so stolen keys act only where they sit side by side, and no longer than their run around the ring.
 ///
 /// Three kinds of authority, each narrower than the one before:
-/// - the *master* (cold) forms and resumes rings, replaces keys, sets limits, and executes any call;
+/// - the *master* (cold) forms and resumes rings, replaces keys, sets permissions and limits, and executes any call;
 /// - the *guardian* (optional) only tightens: it halts rings and revokes keys;
 /// - an *operator*, the key of a seat, signs turns inside its windows, and halts its own ring.
 ///
 /// Master and guardian may be contracts (ERC-1271). There is no proxy, no upgrade, no delegatecall, no call to itself.
+///
+/// What a ring may do is denied unless the master said otherwise:
+/// - its charter lets it *pay* its main asset to anybody, up to a cap a period (calls of kind 1, see `CallBatch`);
+/// - a permission lets it *call* one function of one contract (kind 0), or send bare value to one address or to any;
+/// - whatever such a call spends needs a limit on the asset spent;
+/// - its charter bounds how many turns it takes in a period, how soon after one another, until when, and up to which nonce.
+///
+/// What one stolen key can sign follows: a seat is in W of every N windows, so of the at most V turns of a period it can
+/// sign at most W * floor(V / N) + min(W, V mod N), and each of them counts only if the other Q - 1 sign it too.
 interface IRingMultisig {
     // ------------------------------------------------------------------------------------------------------------
     // Types
@@ -26,7 +35,13 @@ interface IRingMultisig {
     /// @param quorum Q: how many of them must sign. 1 … W.
     /// @param asset The main asset, whose spending is metered beside the nonce: a token, or zero for the native coin.
     /// @param cap The most of the main asset that the ring may spend in one period, in the asset's smallest unit.
-    /// @param period The length of the main asset's period in seconds, 1 hour … 194 days.
+    /// @param period The length of a period in seconds, 1 hour … 194 days, for the main asset's cap and `turnsPerPeriod`.
+    /// Periods are aligned: period i holds the seconds from i * period on, so a day is a UTC day.
+    /// @param turnsPerPeriod The most turns, void ones included, that execute in one period. 1 … 2^23 - 1.
+    /// @param interval The least number of seconds between two turns, so that a halt has a block to land in. 0 for none,
+    /// 2^24 - 1 (194 days) at most.
+    /// @param expiresAt The last second (Unix time) at which a turn executes: the charter is a lease.
+    /// @param lastNonce The last nonce that executes under this charter. 0 … 2^40 - 2.
     /// @param seats The operator keys in ring order, 1 … 32. A revoked key leaves the zero address in its place: the
     /// windows that hold it stay blocked until the master puts a key there. It is never skipped.
     struct Charter {
@@ -35,6 +50,10 @@ interface IRingMultisig {
         address asset;
         uint96 cap;
         uint24 period;
+        uint24 turnsPerPeriod;
+        uint24 interval;
+        uint40 expiresAt;
+        uint40 lastNonce;
         address[] seats;
     }
 
@@ -49,12 +68,57 @@ interface IRingMultisig {
         bytes signature;
     }
 
+    /// @notice That a ring may make calls of one kind, or no longer may.
+    /// @param target The contract called; not this one. With `selector` zero it may be zero: bare transfers to any address.
+    /// @param selector The function called. Zero means a bare transfer of the native coin: value and no call data. Its
+    /// value always counts as spending of the native coin, so `amountWord` is `NO_AMOUNT`, and the rest is zero.
+    /// @param allowed False takes the permission away.
+    /// @param amountWord Which 32-byte word of the arguments, from 0, is an amount to meter; 255 (`NO_AMOUNT`) for none.
+    /// An allowance counts as spending: give `approve` and `increaseAllowance` the word of their amount.
+    /// @param asset What that word is an amount of: a token, or zero for the native coin. Zero without an amount.
+    /// @param addressWords Bit i set: word i of the arguments (0 … 15) is an address, and its upper 96 bits must be zero.
+    ///
+    /// WARNING: a function permitted without an amount may do whatever it can do, as often as the velocity allows. Never permit
+    /// a function that takes calls as arguments (`multicall`, a Safe's `execTransaction`), `setApprovalForAll`, or that of
+    /// a contract which holds rights over this one.
+    struct Permission {
+        address target;
+        bytes4 selector;
+        bool allowed;
+        uint8 amountWord;
+        address asset;
+        uint16 addressWords;
+    }
+
+    /// @notice A cap on an asset that is not the ring's main asset. The call that spends it needs a permission besides.
+    /// @param asset A token, or zero for the native coin.
+    /// @param cap The most that may be spent in one period, in the asset's smallest unit. 0: nothing, not even zero.
+    /// @param period The length of the period in seconds, 1 hour … 194 days, aligned like the charter's.
+    struct LimitSetting {
+        address asset;
+        uint104 cap;
+        uint24 period;
+    }
+
+    /// @notice A turn as one key signed it, for `proveEquivocation`.
+    /// @param callsHash keccak256 of the packed calls.
+    /// @param r The first half of the compact signature (ERC-2098).
+    /// @param vs Its second half.
+    struct SignedTurn {
+        TurnId id;
+        bytes32 callsHash;
+        bytes32 r;
+        bytes32 vs;
+    }
+
     /// @notice The state of a ring, unpacked.
     /// @param nonce The next turn to execute.
     /// @param epoch Raised by each change of keys and each resumption; 0 means that the ring was never formed.
     /// @param halted No turn executes while this is set.
     /// @param charter The commitment to the ring's `Charter`.
-    /// @param periodIndex `block.timestamp / period` when the main asset was last spent.
+    /// @param turns How many turns it took in the period `periodIndex`.
+    /// @param periodIndex `block.timestamp / period` at the last turn.
+    /// @param lastTurnAt The time (Unix) of the last turn.
     /// @param spent What the ring spent of its main asset in that period.
     /// @param changedAt The block of the last `CharterChanged` event.
     struct RingView {
@@ -62,17 +126,18 @@ interface IRingMultisig {
         uint32 epoch;
         bool halted;
         bytes32 charter;
+        uint24 turns;
         uint24 periodIndex;
+        uint40 lastTurnAt;
         uint96 spent;
         uint64 changedAt;
     }
 
-    /// @notice A cap on an asset that is not the ring's main asset.
-    /// @param cap The most that may be spent in one period, in the asset's smallest unit. 0: nothing, not even zero.
-    /// @param period The length of the period in seconds. Periods start at multiples of it, so a day is a UTC day.
+    /// @notice A limit and what was spent of it.
     /// @param periodIndex `block.timestamp / period` when the asset was last spent.
     /// @param spent What was spent in that period.
     struct LimitView {
+        address asset;
         uint104 cap;
         uint24 period;
         uint24 periodIndex;
@@ -84,9 +149,11 @@ interface IRingMultisig {
     // ------------------------------------------------------------------------------------------------------------
 
     /// @notice A turn used its nonce. Emitted before its calls are made.
+    /// @param id Ring, epoch, nonce and validUntil, packed as `TurnIdLib` says.
     /// @param digest The EIP-712 digest that the window signed: it tells two contents of one nonce apart.
     /// @param requestIds The 16-byte request ids of its calls, one after the other. Empty for a void turn.
-    event TurnExecuted(uint32 indexed ring, uint40 nonce, bytes32 digest, bytes requestIds);
+    /// @dev The ring is no topic of its own, for 375 gas a turn.
+    event TurnExecuted(TurnId id, bytes32 digest, bytes requestIds);
 
     /// @notice One call of a turn failed: it reverted, ran out of its gas, or a token answered `false`. The turn stands.
     /// @param index The position of the call in its turn, from 0.
@@ -95,17 +162,43 @@ interface IRingMultisig {
     /// @notice The keys or terms of a ring changed. `charter` is the new whole.
     event CharterChanged(uint32 indexed ring, uint32 epoch, Charter charter);
 
-    /// @notice The key of a seat was revoked. Its seat is empty and blocks its windows.
+    /// @notice The key of a seat was revoked: by the master, the guardian, or whoever sent the proof of its equivocation. Its
+    /// seat is empty and blocks its windows.
     event KeyRevoked(uint32 indexed ring, address indexed key, uint8 seat, address by);
 
     /// @notice A seat has a new key.
     event KeyReplaced(uint32 indexed ring, address indexed oldKey, address indexed newKey, uint8 seat);
 
-    /// @notice A ring stopped.
+    /// @notice A ring stopped. `by` is who halted it; after a proof of equivocation, the key that is proven.
     event Halted(uint32 indexed ring, uint32 epoch, address indexed by);
 
     /// @notice The master let a ring go on, in a new epoch.
     event Resumed(uint32 indexed ring, uint32 epoch);
+
+    /// @notice The master permitted calls of one kind to a ring, or took the permission away. All of them together, in
+    /// order, are what `getPermissions` returns.
+    event PermissionSet(
+        uint32 indexed ring,
+        address indexed target,
+        bytes4 indexed selector,
+        bool allowed,
+        uint8 amountWord,
+        address asset,
+        uint16 addressWords
+    );
+
+    /// @notice The master let one payment of the main asset pass outside the cap, in this epoch.
+    event PaymentPermitted(
+        uint32 indexed ring, uint32 epoch, bytes16 indexed requestId, address asset, address indexed to, uint256 amount
+    );
+
+    /// @notice Such a payment was booked, without counting against the cap.
+    event PermittedPaymentUsed(uint32 indexed ring, bytes16 indexed requestId);
+
+    /// @notice One key signed two different contents for one nonce. `KeyRevoked` and, unless it stood already, `Halted` follow.
+    event EquivocationProven(
+        uint32 indexed ring, address indexed key, uint40 nonce, bytes32 firstDigest, bytes32 secondDigest
+    );
 
     /// @notice The master set a cap on an asset; what was spent of it counts from zero again.
     event LimitSet(uint32 indexed ring, address indexed asset, uint104 cap, uint24 period);
@@ -141,6 +234,21 @@ interface IRingMultisig {
     /// @notice The turn is too late. Use its nonce up with a void turn and sign its requests into a later one.
     error TurnExpired(uint256 validUntil, uint256 timestamp);
 
+    /// @notice The turn's id has bits set above the ring. Pack it as `TurnIdLib` says.
+    error TurnIdMalformed(TurnId id);
+
+    /// @notice The charter's lease is over. The master has to form the ring anew.
+    error LeaseExpired(uint256 expiresAt, uint256 timestamp);
+
+    /// @notice The charter's nonces are used up. The master has to form the ring anew.
+    error LeaseUsedUp(uint256 lastNonce, uint256 nonce);
+
+    /// @notice The turn follows the last one too soon. Send it again at `earliest`.
+    error TurnTooSoon(uint256 earliest, uint256 timestamp);
+
+    /// @notice All turns of this period are taken. Send it again when the next period begins, at `nextPeriodAt`.
+    error TooManyTurns(uint256 turnsPerPeriod, uint256 nextPeriodAt);
+
     /// @notice Terms, budget and keys (those recovered from the signatures included) do not hash to the ring's charter:
     /// a signature is not of this turn or not of its seat's key, or the charter given is not the current one.
     error CharterMismatch(bytes32 expected, bytes32 actual);
@@ -163,14 +271,36 @@ interface IRingMultisig {
     /// @notice The batch of calls ends early, or has an unknown kind at this byte.
     error CallsMalformed(uint256 offset);
 
-    /// @notice The ring may not make this call. The selector is zero for a bare value transfer.
+    /// @notice The ring may not make this call. The selector is zero for a bare value transfer, and for one to 3 bytes of call
+    /// data, which are never permitted. The master may permit it (`setPermissions`).
     error CallNotPermitted(address target, bytes4 selector);
 
-    /// @notice The call would exceed what the ring may spend of this asset in this period.
+    /// @notice The call data is too short for this word of the arguments, or the word is no clean address though the
+    /// permission says so. Encode the arguments as the ABI says.
+    error ArgumentMalformed(address target, bytes4 selector, uint256 word);
+
+    /// @notice The call would exceed what the ring may spend of this asset in this period; a cap of zero means that there is no
+    /// limit on the asset, so that nothing of it may be spent. Wait for the next period, or ask the master.
     error CapExceeded(address asset, uint256 cap, uint256 spent, uint256 amount);
 
     /// @notice The transaction has too little gas to give this call what was signed for it. Send it with more gas.
     error GasTooLow(uint256 index, uint256 required, uint256 available);
+
+    /// @notice The master's call has too little gas to give it what was signed for it. Send it with more gas.
+    error MasterGasTooLow(uint256 required, uint256 available);
+
+    /// @notice The two turns are not of one ring, epoch and nonce: both may be honest.
+    error TurnsUnrelated(TurnId first, TurnId second);
+
+    /// @notice The two turns are one and the same, or one of them is void: an honest key may sign both.
+    error ContentsCompatible(bytes32 firstDigest, bytes32 secondDigest);
+
+    /// @notice The two turns were signed by different keys.
+    error SignersDiffer(address first, address second);
+
+    /// @notice This permission cannot be: the target is this contract or the master, or is zero with a selector; or fields
+    /// that must be zero are not; see `Permission`.
+    error PermissionInvalid(address target, bytes4 selector);
 
     /// @notice This address may not do that.
     error NotEntitled(address signer);
@@ -182,7 +312,10 @@ interface IRingMultisig {
     error ActionExpired(uint256 deadline, uint256 timestamp);
 
     /// @notice The charter cannot work: see the limits at `Charter`.
-    error CharterInvalid(uint256 seats, uint256 window, uint256 quorum, uint256 period);
+    error CharterInvalid(uint256 seats, uint256 window, uint256 quorum, uint256 period, uint256 turnsPerPeriod);
+
+    /// @notice The last nonce of a charter is at most 2^40 - 2.
+    error LastNonceInvalid(uint256 lastNonce);
 
     /// @notice This address cannot take the seat: it is zero, the contract, the master, the guardian, or sits already.
     error SeatInvalid(uint256 seat, address key);
@@ -217,17 +350,19 @@ interface IRingMultisig {
     /// The nonce is used and the spending booked before the first call is made. A call that fails does not undo the
     /// turn, nor what was booked for it; it is reported by `CallFailed`. A turn without calls is *void*: it only uses the nonce.
     ///
+    /// WARNING: paying native coin to a contract runs its code, with the gas signed for the call.
+    ///
     /// WARNING: caps meter what was asked for. With a token that moves more than the amount (or moves other assets) the
     /// cap bounds the amount asked, not the effect: do not give a ring a limit on such a token.
     ///
     /// @param id Ring, epoch, nonce and validUntil, packed as `TurnIdLib` says.
-    /// @param terms The packed terms of the ring's charter.
+    /// @param terms The packed terms of the ring's charter, as `CharterLib` says.
     /// @param budget The packed main asset and cap of the ring's charter.
-    /// @param calls The packed calls, as `CallBatch` says.
-    /// @param witness The keys of all seats, starting with the first seat of the window and going once around the ring.
+    /// @param signedCalls Three bytes with the length of the calls, the packed calls, as `CallBatch` says, and the witness, as
+    /// `WitnessLib` says: the keys of all seats, starting with the first seat of the window and going once around the ring.
     /// Each is one byte and what it announces: 0, the 20 bytes of a key that did not sign; 1, the 64 bytes of a compact
     /// signature (ERC-2098) of the turn; 2, nothing: this seat is the sender of the transaction.
-    function execute(TurnId id, Terms terms, Budget budget, bytes calldata calls, bytes calldata witness) external;
+    function execute(TurnId id, Terms terms, Budget budget, bytes calldata signedCalls) external;
 
     /// @notice Halts a ring in its current epoch. Anybody may send it, signed by the master, the guardian or any key of the
     /// ring: `Halt(uint32 ring,uint32 epoch)`. It can be signed ahead, and stays valid until the epoch ends; it uses no
@@ -236,6 +371,13 @@ interface IRingMultisig {
     /// @param signature Empty if the sender is the signer; see `Authorization`.
     function halt(uint32 ringId, Charter calldata charter, address signer, bytes calldata signature) external;
 
+    /// @notice Shows that a key of the ring signed two different contents for one nonce, in this epoch or an earlier one. Its
+    /// seat is emptied and the ring halted, in a new epoch; anybody may send it. A content and a void turn are no proof, nor
+    /// are two void turns: an honest key may sign a void beside its one content. Two contents are different when their
+    /// digests are: other calls, or another `validUntil`.
+    /// @param charter The ring's current charter, in which the key still has a seat.
+    function proveEquivocation(Charter calldata charter, SignedTurn calldata first, SignedTurn calldata second) external;
+
     // ------------------------------------------------------------------------------------------------------------
     // Master
     //
@@ -243,34 +385,59 @@ interface IRingMultisig {
     // kills whatever the signer signed before it and did not send.
     // ------------------------------------------------------------------------------------------------------------
 
-    /// @notice Forms a ring, or forms it anew: other keys, window, quorum or main limit. A new epoch begins, the nonce goes
-    /// on, a halted ring runs again, and the spending of the main asset counts from zero. Limits on other assets stay.
-    function formRing(uint32 ringId, Charter calldata charter, Authorization calldata authorization) external;
+    /// @notice Forms a ring, or forms it anew: other keys, window, quorum, main limit, velocity or lease. A new epoch begins,
+    /// the nonce goes on, a halted ring runs again, and turns and spending of the main asset count from zero. Permissions and
+    /// limits on other assets stay. Leaving keys out revokes them, so this is also revoke-and-re-form in one action.
+    /// @param epoch The ring's current epoch, 0 for a new ring: what was signed before another change of its keys is dead.
+    function formRing(uint32 ringId, uint32 epoch, Charter calldata charter, Authorization calldata authorization)
+        external;
 
     /// @notice Lets a halted ring go on, in a new epoch: halts and turns signed before it are dead.
-    function resume(uint32 ringId, Authorization calldata authorization) external;
+    /// @param epoch The ring's current epoch.
+    function resume(uint32 ringId, uint32 epoch, Authorization calldata authorization) external;
 
     /// @notice Empties the seat of a key: master or guardian. Every window that holds the seat is blocked until it has a new
     /// key. A new epoch begins. Does not halt or resume.
     /// @param charter The ring's current charter.
     function revoke(uint32 ringId, address key, Charter calldata charter, Authorization calldata authorization) external;
 
-    /// @notice Gives a seat, revoked or not, a new key. A new epoch begins. Does not halt or resume.
+    /// @notice Gives a seat, revoked or not, a new key. A new epoch begins.
+    /// @param epoch The ring's current epoch.
+    /// @param andResume Whether a halted ring runs again. Otherwise a halted ring stays halted.
     /// @param charter The ring's current charter.
     function replace(
         uint32 ringId,
+        uint32 epoch,
         uint8 seat,
         address key,
+        bool andResume,
         Charter calldata charter,
         Authorization calldata authorization
     ) external;
 
-    /// @notice Caps what a ring may spend of an asset: a token's `transfer`, or bare transfers of the native coin (zero).
-    /// Whatever has no limit is refused. The spending counts from zero. The main asset's cap is in the charter and takes
-    /// precedence over a limit set here.
-    /// Periods are aligned, not sliding: in any span as long as one period, at most twice the cap is spent.
-    function setLimit(uint32 ringId, address asset, uint104 cap, uint24 period, Authorization calldata authorization)
+    /// @notice Permits calls to a ring, or takes permissions away, in the order given. See `Permission`.
+    function setPermissions(uint32 ringId, Permission[] calldata permissions, Authorization calldata authorization)
         external;
+
+    /// @notice Caps what a ring may spend of assets. The spending of each counts from zero. The main asset's cap is in the
+    /// charter and takes precedence over a limit set here, which comes into force when the main asset changes.
+    /// Periods are aligned, not sliding: in any span as long as one period, at most twice the cap is spent.
+    function setLimits(uint32 ringId, LimitSetting[] calldata limits, Authorization calldata authorization) external;
+
+    /// @notice Raises the cap for one payment: lets the ring pay exactly this much of its main asset, for exactly this request,
+    /// without counting it. The ring has to take the turn itself; it is used by a payment that the cap would refuse, and
+    /// dies with the epoch.
+    /// @param epoch The ring's current epoch.
+    /// @param asset The ring's main asset.
+    function permitPayment(
+        uint32 ringId,
+        uint32 epoch,
+        bytes16 requestId,
+        address asset,
+        address to,
+        uint96 amount,
+        Authorization calldata authorization
+    ) external;
 
     /// @notice Names or, with zero, removes the guardian.
     function setGuardian(address guardian, Authorization calldata authorization) external;
@@ -282,10 +449,19 @@ interface IRingMultisig {
     /// @notice Second step, by the successor.
     function acceptMaster(Authorization calldata authorization) external;
 
-    /// @notice Makes any call but one to this contract: payments over the caps, and the rescue. No limit applies.
-    function masterExecute(address target, uint256 value, bytes calldata data, Authorization calldata authorization)
-        external
-        returns (bytes memory result);
+    /// @notice Makes any call but one to this contract: payments over the caps, and the rescue. No limit applies. A call
+    /// that reverts undoes the whole action.
+    ///
+    /// WARNING: what the call returns is not judged. A token that answers `false` has not paid.
+    /// @param gas_ The least gas that the call gets; 0 for whatever there is. Somebody else sends a signed action, and could
+    /// otherwise let a part of the call that tolerates failure fail.
+    function masterExecute(
+        address target,
+        uint256 value,
+        bytes calldata data,
+        uint256 gas_,
+        Authorization calldata authorization
+    ) external returns (bytes memory result);
 
     // ------------------------------------------------------------------------------------------------------------
     // Views
@@ -306,8 +482,25 @@ interface IRingMultisig {
     /// @notice The state of a ring. All zero if it was never formed.
     function getRing(uint32 ringId) external view returns (RingView memory);
 
-    /// @notice The limit on an asset other than the main one. All zero if there is none.
+    /// @notice The limit on an asset other than the main one. Zero but for the asset if there is none.
     function getLimit(uint32 ringId, address asset) external view returns (LimitView memory);
+
+    /// @notice All limits of a ring but that of its main asset, in the order in which the assets first had one.
+    function getLimits(uint32 ringId) external view returns (LimitView[] memory);
+
+    /// @notice The permission for a function of a contract, or for bare transfers (selector zero); `allowed` is false if
+    /// there is none.
+    function getPermission(uint32 ringId, address target, bytes4 selector) external view returns (Permission memory);
+
+    /// @notice All permissions of a ring, in the order in which they were first given. The charter's payments of the main
+    /// asset are not among them.
+    function getPermissions(uint32 ringId) external view returns (Permission[] memory);
+
+    /// @notice Whether the master permitted this payment of the main asset in the ring's current epoch, and it was not yet used.
+    function isPaymentPermitted(uint32 ringId, bytes16 requestId, address asset, address to, uint96 amount)
+        external
+        view
+        returns (bool);
 
     /// @notice The commitment to a charter: what `getRing(ring).charter` is while this charter is in force.
     function charterHash(Charter calldata charter) external pure returns (bytes32);

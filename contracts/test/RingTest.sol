@@ -37,6 +37,9 @@ abstract contract RingTest is Test {
     uint96 internal constant CAP = 10 ether;
     uint24 internal constant CALL_GAS = 100_000;
     uint40 internal constant NO_EXPIRY = type(uint40).max;
+    uint40 internal constant MAX_LAST_NONCE = type(uint40).max - 1;
+    uint24 internal constant MAX_TURNS = 2 ** 23 - 1;
+    uint8 internal constant NO_AMOUNT = 255;
     /// @dev Noon of a UTC day. Times are counted from here and never from `block.timestamp`: the optimiser may read
     /// that once for a whole test.
     uint256 internal constant NOON = 20_000 days + 12 hours;
@@ -97,6 +100,9 @@ abstract contract RingTest is Test {
         charter.quorum = quorum;
         charter.cap = CAP;
         charter.period = DAY;
+        charter.turnsPerPeriod = MAX_TURNS;
+        charter.expiresAt = type(uint40).max;
+        charter.lastNonce = MAX_LAST_NONCE;
         charter.seats = new address[](seats);
         for (uint256 i; i < seats; ++i) {
             charter.seats[i] = keys[i];
@@ -114,25 +120,87 @@ abstract contract RingTest is Test {
     }
 
     function _form(uint32 ring, IRingMultisig.Charter memory charter) internal {
+        uint32 epoch = treasury.getRing(ring).epoch;
         vm.prank(master);
-        treasury.formRing(ring, charter, _direct(master));
+        treasury.formRing(ring, epoch, charter, _direct(master));
+    }
+
+    /// @dev Lets a ring spend an asset besides its main one: caps it, and permits what spends it, a token's `transfer` or
+    /// bare transfers to anybody.
+    function _allow(uint32 ring, address asset, uint104 cap) internal {
+        _limit(ring, asset, cap);
+        _permit(ring, asset == address(0) ? _bareTransfer(address(0)) : _transferOf(asset));
     }
 
     function _limit(uint32 ring, address asset, uint104 cap) internal {
         vm.prank(master);
-        treasury.setLimit(ring, asset, cap, DAY, _direct(master));
+        treasury.setLimits(ring, _limits(asset, cap, DAY), _direct(master));
+    }
+
+    function _limits(address asset, uint104 cap, uint24 period)
+        internal
+        pure
+        returns (IRingMultisig.LimitSetting[] memory limits)
+    {
+        limits = new IRingMultisig.LimitSetting[](1);
+        limits[0] = IRingMultisig.LimitSetting({ asset: asset, cap: cap, period: period });
+    }
+
+    function _permit(uint32 ring, IRingMultisig.Permission memory permission) internal {
+        vm.prank(master);
+        treasury.setPermissions(ring, _permissions(permission), _direct(master));
+    }
+
+    function _permissions(IRingMultisig.Permission memory permission)
+        internal
+        pure
+        returns (IRingMultisig.Permission[] memory permissions)
+    {
+        permissions = new IRingMultisig.Permission[](1);
+        permissions[0] = permission;
+    }
+
+    /// @dev Bare transfers of the native coin to `to`, or with zero to anybody.
+    function _bareTransfer(address to) internal pure returns (IRingMultisig.Permission memory permission) {
+        permission.target = to;
+        permission.allowed = true;
+        permission.amountWord = NO_AMOUNT;
+    }
+
+    /// @dev A token's `transfer(address,uint256)`, metered.
+    function _transferOf(address asset) internal pure returns (IRingMultisig.Permission memory) {
+        return _metered(asset, 0xa9059cbb, 1, asset);
+    }
+
+    /// @dev A function whose first argument is an address and whose `amountWord`-th is an amount.
+    function _metered(address target, bytes4 selector, uint8 amountWord, address asset)
+        internal
+        pure
+        returns (IRingMultisig.Permission memory)
+    {
+        return IRingMultisig.Permission({
+            target: target, selector: selector, allowed: true, amountWord: amountWord, asset: asset, addressWords: 1
+        });
     }
 
     function _terms(IRingMultisig.Charter memory charter) internal pure returns (Terms) {
-        return _terms(charter.seats.length, charter.window, charter.quorum, charter.period);
+        return Terms.wrap(
+            bytes32(
+                charter.seats.length + uint256(charter.window) * 2 ** 8 + uint256(charter.quorum) * 2 ** 16
+                    + uint256(charter.period) * 2 ** 24 + uint256(charter.turnsPerPeriod) * 2 ** 48
+                    + uint256(charter.interval) * 2 ** 72 + uint256(charter.expiresAt) * 2 ** 96
+                    + uint256(charter.lastNonce) * 2 ** 136
+            )
+        );
     }
 
-    function _terms(uint256 seats, uint256 window, uint256 quorum, uint256 period) internal pure returns (Terms) {
-        return Terms.wrap(seats + window * 2 ** 8 + quorum * 2 ** 16 + period * 2 ** 24);
+    /// @dev The numbers of a charter of this shape, true or not.
+    function _terms(uint256 seats, uint256 window, uint256 quorum) internal view returns (Terms) {
+        return _terms(_charter(seats, uint8(window), uint8(quorum)));
     }
 
     function _budget(IRingMultisig.Charter memory charter) internal pure returns (Budget) {
-        return Budget.wrap(uint256(uint160(charter.asset)) * 2 ** 96 + charter.cap);
+        return Budget.wrap(bytes32(uint256(uint160(charter.asset)) * 2 ** 96 + charter.cap));
     }
 
     // ------------------------------------------------------------------------------------------------------------
@@ -213,12 +281,27 @@ abstract contract RingTest is Test {
                 .digest(_chainId(), address(treasury));
     }
 
+    /// @dev A turn as one key signed it, as the proof of its equivocation shows it.
+    function _signedTurn(TurnId id, address key, bytes memory calls)
+        internal
+        view
+        returns (IRingMultisig.SignedTurn memory)
+    {
+        (bytes32 r, bytes32 vs) = vm.signCompact(privateKeyOf[key], _digest(id, calls));
+        return IRingMultisig.SignedTurn({ id: id, callsHash: keccak256(calls), r: r, vs: vs });
+    }
+
+    /// @dev The calls and the witness as they are sent.
+    function _signedCalls(Turn memory turn) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint24(turn.calls.length), turn.calls, turn.witness);
+    }
+
     function _execute(Turn memory turn) internal {
-        treasury.execute(turn.id, turn.terms, turn.budget, turn.calls, turn.witness);
+        treasury.execute(turn.id, turn.terms, turn.budget, _signedCalls(turn));
     }
 
     function _encoded(Turn memory turn) internal pure returns (bytes memory) {
-        return abi.encodeCall(IRingMultisig.execute, (turn.id, turn.terms, turn.budget, turn.calls, turn.witness));
+        return abi.encodeCall(IRingMultisig.execute, (turn.id, turn.terms, turn.budget, _signedCalls(turn)));
     }
 
     /// @dev Executes the next turn, signed by the first Q seats of its window.

@@ -28,11 +28,13 @@ contract VectorsTest is RingTest {
     /// @dev Keys 0 … 9 of the mnemonic "test test … junk": known to all the world, and good for nothing else.
     address[10] private _accounts;
     string private _vectors;
+    uint256 private _time;
 
     function setUp() public override {
         super.setUp();
         vm.chainId(CHAIN_ID);
-        vm.warp(1_750_000_000);
+        _time = 1_750_000_000;
+        vm.warp(_time);
         string memory mnemonic = "test test test test test test test test test test test junk";
         for (uint32 i; i < 10; ++i) {
             uint256 privateKey = vm.deriveKey(mnemonic, i);
@@ -56,7 +58,8 @@ contract VectorsTest is RingTest {
         IRingMultisig.Charter memory tokens = _charterOf(TOKEN, 2, 2, 3);
         _form(RING, native);
         _form(TOKEN_RING, tokens);
-        _limit(RING, TOKEN, 5 ether);
+        _allow(RING, TOKEN, 5 ether);
+        _permit(RING, _bareTransfer(PAYEE));
 
         bytes memory transfer_ = abi.encodeWithSignature("transfer(address,uint256)", PAYEE, 0.25 ether);
         string[] memory calls = new string[](1);
@@ -86,6 +89,8 @@ contract VectorsTest is RingTest {
         // What no ring will see, but every encoder must survive.
         IRingMultisig.Charter memory largest = _charterOf(address(type(uint160).max), 10, 10, 10);
         (largest.cap, largest.period) = (type(uint96).max, type(uint24).max);
+        (largest.turnsPerPeriod, largest.interval) = (type(uint24).max, type(uint24).max);
+        (largest.expiresAt, largest.lastNonce) = (type(uint40).max, type(uint40).max);
         calls = new string[](2);
         calls[0] = _described(1, "ff", type(uint24).max, address(type(uint160).max), type(uint96).max, "");
         bytes memory data = new bytes(300);
@@ -111,6 +116,8 @@ contract VectorsTest is RingTest {
         bytes memory calls,
         string[] memory described
     ) private {
+        _time += charter.interval;
+        vm.warp(_time);
         TurnId id = _id(ring, 1, treasury.getRing(ring).nonce, VALID_UNTIL);
         Turn memory turn = _turn(id, charter, calls, _firstSign(charter));
         _writeTurn(name, id, charter, calls, described);
@@ -155,6 +162,10 @@ contract VectorsTest is RingTest {
         members = Json.with(members, "asset", Json.quoted(vm.toString(charter.asset)));
         members = Json.with(members, "cap", Json.number(charter.cap));
         members = Json.with(members, "period", Json.number(charter.period));
+        members = Json.with(members, "turnsPerPeriod", Json.number(charter.turnsPerPeriod));
+        members = Json.with(members, "interval", Json.number(charter.interval));
+        members = Json.with(members, "expiresAt", Json.number(charter.expiresAt));
+        members = Json.with(members, "lastNonce", Json.number(charter.lastNonce));
         members = Json.with(members, "seats", Json.bracketed(seats));
         members = Json.with(members, "terms", Json.hexadecimal(abi.encode(Terms.unwrap(_terms(charter)))));
         members = Json.with(members, "budget", Json.hexadecimal(abi.encode(Budget.unwrap(_budget(charter)))));
@@ -197,24 +208,28 @@ contract VectorsTest is RingTest {
         address seven = _accounts[7];
         IRingMultisig.Authorization memory signed;
 
-        signed = _action("form a ring", master, Messages.formRing(RING, charter, 0, DEADLINE));
-        charter.cap += 1;
-        _altered(abi.encodeCall(IRingMultisig.formRing, (RING, charter, signed)));
-        charter.cap -= 1;
-        treasury.formRing(RING, charter, signed);
+        signed = _action("form a ring", master, Messages.formRing(RING, 0, charter, 0, DEADLINE));
+        charter.lastNonce += 1;
+        _altered(abi.encodeCall(IRingMultisig.formRing, (RING, 0, charter, signed)));
+        charter.lastNonce -= 1;
+        treasury.formRing(RING, 0, charter, signed);
 
-        signed = _action("set a limit", master, Messages.setLimit(RING, address(0), 2 ether, DAY, 1, DEADLINE));
-        _altered(abi.encodeCall(IRingMultisig.setLimit, (RING, address(0), 3 ether, DAY, signed)));
-        treasury.setLimit(RING, address(0), 2 ether, DAY, signed);
+        _setPermissionsAndLimits();
+
+        Message memory message = Messages.permitPayment(RING, 1, _request(0), TOKEN, PAYEE, 25 ether, 3, DEADLINE);
+        signed = _action("permit a payment", master, message);
+        _altered(abi.encodeCall(IRingMultisig.permitPayment, (RING, 1, _request(1), TOKEN, PAYEE, 25 ether, signed)));
+        treasury.permitPayment(RING, 1, _request(0), TOKEN, PAYEE, 25 ether, signed);
+        assertTrue(treasury.isPaymentPermitted(RING, _request(0), TOKEN, PAYEE, 25 ether));
 
         signed = _action("halt, by a seat", charter.seats[1], Messages.halt(RING, 1));
         _altered(abi.encodeCall(IRingMultisig.halt, (RING, charter, charter.seats[0], signed.signature)));
         treasury.halt(RING, charter, charter.seats[1], signed.signature);
         assertTrue(treasury.getRing(RING).halted);
 
-        signed = _action("resume", master, Messages.resume(RING, 2, DEADLINE));
-        _altered(abi.encodeCall(IRingMultisig.resume, (TOKEN_RING, signed)));
-        treasury.resume(RING, signed);
+        signed = _action("resume", master, Messages.resume(RING, 1, 4, DEADLINE));
+        _altered(abi.encodeCall(IRingMultisig.resume, (TOKEN_RING, 1, signed)));
+        treasury.resume(RING, 1, signed);
 
         signed = _action("halt, by the guardian", guardian, Messages.halt(RING, 2));
         _altered(abi.encodeCall(IRingMultisig.halt, (RING, charter, master, signed.signature)));
@@ -226,21 +241,22 @@ contract VectorsTest is RingTest {
         treasury.revoke(RING, charter.seats[2], charter, signed);
         charter.seats[2] = address(0);
 
-        signed = _action("replace", master, Messages.replace(RING, 2, seven, 3, DEADLINE));
-        _altered(abi.encodeCall(IRingMultisig.replace, (RING, 3, seven, charter, signed)));
-        treasury.replace(RING, 2, seven, charter, signed);
+        signed = _action("replace and resume", master, Messages.replace(RING, 3, 2, seven, true, 5, DEADLINE));
+        _altered(abi.encodeCall(IRingMultisig.replace, (RING, 3, 2, seven, false, charter, signed)));
+        treasury.replace(RING, 3, 2, seven, true, charter, signed);
+        assertFalse(treasury.getRing(RING).halted);
 
-        signed = _action("set the guardian", master, Messages.setGuardian(address(0), 4, DEADLINE));
+        signed = _action("set the guardian", master, Messages.setGuardian(address(0), 6, DEADLINE));
         _altered(abi.encodeCall(IRingMultisig.setGuardian, (seven, signed)));
         treasury.setGuardian(address(0), signed);
 
         bytes memory data = abi.encodeWithSignature("transfer(address,uint256)", PAYEE, 1 ether);
-        signed = _action("master executes", master, Messages.masterExecute(TOKEN, 0, data, 5, DEADLINE));
-        _altered(abi.encodeCall(IRingMultisig.masterExecute, (TOKEN, 0, bytes.concat(data, hex"00"), signed)));
-        treasury.masterExecute(TOKEN, 0, data, signed);
+        signed = _action("master executes", master, Messages.masterExecute(TOKEN, 0, data, 60_000, 7, DEADLINE));
+        _altered(abi.encodeCall(IRingMultisig.masterExecute, (TOKEN, 0, data, 0, signed)));
+        treasury.masterExecute(TOKEN, 0, data, 60_000, signed);
         assertEq(token.balanceOf(PAYEE), 1 ether);
 
-        signed = _action("transfer the master", master, Messages.transferMaster(seven, 6, DEADLINE));
+        signed = _action("transfer the master", master, Messages.transferMaster(seven, 8, DEADLINE));
         _altered(abi.encodeCall(IRingMultisig.transferMaster, (PAYEE, signed)));
         treasury.transferMaster(seven, signed);
 
@@ -251,6 +267,30 @@ contract VectorsTest is RingTest {
         treasury.acceptMaster(signed);
         assertEq(treasury.master(), seven);
         _finish("actions.json");
+    }
+
+    function _setPermissionsAndLimits() private {
+        IRingMultisig.Permission[] memory permissions = new IRingMultisig.Permission[](2);
+        // A token's transferFrom, whose third argument is an amount of the token, and bare transfers to anybody.
+        permissions[0] = _metered(TOKEN, 0x23b872dd, 2, TOKEN);
+        permissions[0].addressWords = 3;
+        permissions[1] = _bareTransfer(address(0));
+        Message memory message = Messages.setPermissions(RING, permissions, 1, DEADLINE);
+        IRingMultisig.Authorization memory signed = _action("set permissions", master, message);
+        permissions[1].allowed = false;
+        _altered(abi.encodeCall(IRingMultisig.setPermissions, (RING, permissions, signed)));
+        permissions[1].allowed = true;
+        treasury.setPermissions(RING, permissions, signed);
+
+        IRingMultisig.LimitSetting[] memory limits = new IRingMultisig.LimitSetting[](2);
+        limits[0] = IRingMultisig.LimitSetting({ asset: address(0), cap: 2 ether, period: DAY });
+        limits[1] = IRingMultisig.LimitSetting({ asset: PAYEE, cap: type(uint104).max, period: 1 hours });
+        message = Messages.setLimits(RING, limits, 2, DEADLINE);
+        signed = _action("set limits", master, message);
+        limits[0].cap += 1;
+        _altered(abi.encodeCall(IRingMultisig.setLimits, (RING, limits, signed)));
+        limits[0].cap -= 1;
+        treasury.setLimits(RING, limits, signed);
     }
 
     function _action(string memory name, address signer, Message memory message)
@@ -356,6 +396,8 @@ contract VectorsTest is RingTest {
     {
         charter = _charter(seats, window, quorum);
         charter.asset = asset;
+        (charter.turnsPerPeriod, charter.interval) = (500, 12);
+        (charter.expiresAt, charter.lastNonce) = (1_790_000_000, 9999);
         for (uint256 i; i < seats; ++i) {
             charter.seats[i] = _accounts[i];
         }

@@ -65,11 +65,12 @@ function packCall({ kind, requestId, gas, target, amount, data }) {
   return kind === "pay" ? head : concat([head, numberToHex(size(data), { size: 3 }), data]);
 }
 
-function packCharter({ window, quorum, asset, cap, period, seats }) {
-  const terms = pad(
-    encodePacked(["uint24", "uint8", "uint8", "uint8"], [Number(period), Number(quorum), Number(window), seats.length]),
-    { size: 32 },
-  );
+function packCharter({ asset, cap, seats, ...numbers }) {
+  const { lastNonce, expiresAt, interval, turnsPerPeriod, period, quorum, window } = numbers;
+  const lease = encodePacked(["uint40", "uint40"], [lastNonce, expiresAt].map(Number));
+  const pace = encodePacked(["uint24", "uint24", "uint24"], [interval, turnsPerPeriod, period].map(Number));
+  const shape = encodePacked(["uint8", "uint8", "uint8"], [Number(quorum), Number(window), seats.length]);
+  const terms = pad(concat([lease, pace, shape]), { size: 32 });
   const budget = encodePacked(["address", "uint96"], [asset, BigInt(cap)]);
   return { terms, budget, hash: keccak256(concat([terms, budget, ...seats.map((seat) => word(BigInt(seat)))])) };
 }

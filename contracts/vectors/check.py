@@ -21,8 +21,12 @@ def big_endian(number, size):
     return int(number).to_bytes(size, "big")
 
 
-def native(kind, value):
+def native(kind, value, types):
     """The value as eth-account wants it."""
+    if kind.endswith("[]"):
+        return [native(kind.removesuffix("[]"), member, types) for member in value]
+    if kind in types:
+        return {field["name"]: native(field["type"], value[field["name"]], types) for field in types[kind]}
     if kind.startswith("uint"):
         return int(value)
     if kind.startswith("bytes"):
@@ -38,13 +42,12 @@ def faults(vector):
         if actual != expected:
             found.append(f"{what}: {actual!r}, not {expected!r}")
 
-    primary_type = vector["primaryType"]
-    fields = vector["types"][primary_type]
-    expect("message", [field["name"] for field in fields], list(vector["message"]))
-    message = {field["name"]: native(field["type"], vector["message"][field["name"]]) for field in fields}
+    primary_type, types = vector["primaryType"], vector["types"]
+    expect("message", [field["name"] for field in types[primary_type]], list(vector["message"]))
+    message = native(primary_type, vector["message"], types)
     domain = vector["domain"] | {"chainId": int(vector["domain"]["chainId"])}
-    signable = encode_typed_data(domain_data=domain, message_types=vector["types"], message_data=message)
-    expect("primaryType", [primary_type], list(vector["types"]))
+    signable = encode_typed_data(domain_data=domain, message_types=types, message_data=message)
+    expect("primaryType", primary_type, next(iter(types)))
     expect("structHash", signable.body, unhex(vector["structHash"]))
     digest = keccak(b"\x19" + signable.version + signable.header + signable.body)
     expect("digest", digest, unhex(vector["digest"]))
@@ -87,7 +90,17 @@ def pack_call(call):
 
 def check_charter(charter, expect):
     seats = charter["seats"]
-    terms = big_endian(charter["period"], 29) + bytes([int(charter["quorum"]), int(charter["window"]), len(seats)])
+    numbers = (
+        ("lastNonce", 5),
+        ("expiresAt", 5),
+        ("interval", 3),
+        ("turnsPerPeriod", 3),
+        ("period", 3),
+        ("quorum", 1),
+        ("window", 1),
+    )
+    packed = b"".join(big_endian(charter[name], size) for name, size in numbers)
+    terms = (packed + big_endian(len(seats), 1)).rjust(32, b"\0")
     budget = unhex(charter["asset"]) + big_endian(charter["cap"], 12)
     expect("terms", terms, unhex(charter["terms"]))
     expect("budget", budget, unhex(charter["budget"]))

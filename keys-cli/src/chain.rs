@@ -107,7 +107,7 @@ impl Chain {
     /// # Errors
     /// See [`Connection::send`].
     pub async fn send(&self, key: PrivateKeySigner, input: Bytes) -> Result<Sent, ChainError> {
-        let receipt = self.connection.send(key, Some(self.domain.contract), input).await?;
+        let receipt = self.connection.send(key, self.domain.contract, input).await?;
         Ok(Sent {
             transaction: receipt.transaction_hash,
             block: receipt.block_number.unwrap_or_default(),

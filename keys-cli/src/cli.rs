@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use alloy::{hex, primitives::Address};
+use alloy::{
+    hex,
+    primitives::{Address, B256, FixedBytes},
+};
 use clap::{Args, Parser, Subcommand};
 use ring_contracts::RequestId;
 
@@ -24,7 +27,8 @@ Exit codes:
   4  refused by our own checks; nothing was sent
   5  the RPC or the relayer cannot be used
   6  the contract or the relayer refused
-  7  the outcome is not known: look before you repeat";
+  7  the outcome is not known: look before you repeat
+  8  `verify` found differences";
 
 /// The command of a Ring Window's master and operators.
 ///
@@ -66,13 +70,17 @@ pub enum Command {
     Import(ImportArgs),
     /// Decrypt a keystore and print its address
     Address(KeyArgs),
-    /// Deploy a contract
+    /// Deploy a contract: at the same address on every chain for the same master, guardian and salt
     Deploy(DeployArgs),
     /// Show a ring, or form it
     #[command(subcommand)]
     Ring(RingCommand),
     /// Show the contract: who rules it, what it holds, its rings
     Status(StatusArgs),
+    /// Compare the chain with a file that describes the contract, and print the differences
+    Verify(VerifyArgs),
+    /// Write such a file from the chain
+    Describe(DescribeArgs),
     /// Everything that changes a contract, in one step.
     #[command(flatten)]
     Act(ActionCommand<DirectArgs>),
@@ -83,6 +91,8 @@ pub enum Command {
     Sign(SignArgs),
     /// Third of three steps, online: check it all again and send it
     Submit(SubmitArgs),
+    /// Show the contract that a key signed two contents for one turn: revokes the key and halts the ring; anybody may
+    Prove(ProveArgs),
     /// Ask a relayer for a payment, as a client does
     Request(RequestArgs),
 }
@@ -201,9 +211,18 @@ pub struct DeployArgs {
     /// The guardian [default: none]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub guardian: Option<Address>,
-    /// Who deploys it and pays the gas.
-    #[command(flatten)]
-    pub key: KeyArgs,
+    /// Tells several contracts of one master and guardian apart: 0x and 64 hexadecimal digits
+    #[arg(long, value_name = "0x…", default_value_t = B256::ZERO, value_parser = parse_salt)]
+    pub salt: B256,
+    /// Only print the address that it has, or will have, on every chain; needs no RPC
+    #[arg(long, conflicts_with_all = ["keystore", "password_file"])]
+    pub predict: bool,
+    /// The keystore of whoever deploys it and pays the gas
+    #[arg(long, value_name = "FILE")]
+    pub keystore: Option<PathBuf>,
+    /// A file with the keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", requires = "keystore")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// Which rings.
@@ -212,6 +231,22 @@ pub struct StatusArgs {
     /// Only these rings [default: all that were ever formed]
     #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',')]
     pub ring: Vec<u32>,
+}
+
+/// A description to compare with.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The file; docs/contract.example.toml explains it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// A description to write.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// The file to write; it must not exist [default: print it]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// The second of three steps.
@@ -235,6 +270,17 @@ pub struct SignArgs {
 #[derive(Debug, Args)]
 pub struct SubmitArgs {
     /// The file that `sign` wrote
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// Who sends it and pays the gas; anybody may.
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// Two signed turns.
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// The file with the two turns as JSON: {"first": {"id": …, "callsHash": …, "signature": …}, "second": …}
     #[arg(long = "in", value_name = "FILE")]
     pub input: PathBuf,
     /// Who sends it and pays the gas; anybody may.
@@ -321,7 +367,20 @@ pub(crate) fn parse_guardian(text: &str) -> Result<Address, String> {
     if text == "none" { Ok(Address::ZERO) } else { parse_address(text).map_err(|error| format!("{error}, or `none`")) }
 }
 
-fn parse_id(text: &str) -> Result<RequestId, String> {
+/// Reads a salt.
+pub(crate) fn parse_salt(text: &str) -> Result<B256, String> {
+    let salt = text.strip_prefix("0x").filter(|digits| digits.len() == 64).and_then(|_| text.parse().ok());
+    salt.ok_or_else(|| format!("{text:?} is not a salt: write 0x and 64 hexadecimal digits"))
+}
+
+/// Reads a selector.
+pub(crate) fn parse_selector(text: &str) -> Result<FixedBytes<4>, String> {
+    let selector = text.strip_prefix("0x").filter(|digits| digits.len() == 8).and_then(|_| text.parse().ok());
+    selector.ok_or_else(|| format!("{text:?} is not a selector: write 0x and 8 hexadecimal digits"))
+}
+
+/// Reads the id of a request.
+pub(crate) fn parse_id(text: &str) -> Result<RequestId, String> {
     if let Some(digits) = text.strip_prefix("0x") {
         return hex::decode_to_array(digits)
             .map(RequestId::from)

@@ -3,12 +3,16 @@
 use std::{io, path::PathBuf};
 
 use alloy::primitives::Address;
-use ring_contracts::{CharterError, CodeError};
+use ring_contracts::{ActionError, CharterError, CodeError};
 use ring_keystore::{KeystoreError, files::FileError};
 
 use crate::{
     action::{ConsentError, DocumentError, EntitlementError},
     amount::AmountError,
+    deploy::DeployError,
+    description::DescriptionError,
+    function::FunctionError,
+    prove::ProofError,
     request::RequestFailure,
     ring::RingError,
     rpc::ChainError,
@@ -20,6 +24,8 @@ use crate::{
 #[allow(missing_docs)] // The variants that only pass on say nothing of their own.
 pub enum Error {
     #[error(transparent)]
+    Action(#[from] ActionError),
+    #[error(transparent)]
     Amount(#[from] AmountError),
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -28,13 +34,21 @@ pub enum Error {
     #[error(transparent)]
     Consent(#[from] ConsentError),
     #[error(transparent)]
+    Deploy(#[from] DeployError),
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    #[error(transparent)]
     Document(#[from] DocumentError),
     #[error(transparent)]
     Entitlement(#[from] EntitlementError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
+    Function(#[from] FunctionError),
+    #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     #[error(transparent)]
     Request(#[from] RequestFailure),
     #[error(transparent)]
@@ -52,10 +66,23 @@ pub enum Error {
         /// The environment's variable.
         variable: &'static str,
     },
+    /// A lease that ends before it starts.
+    #[error("the lease: {0}")]
+    Expiry(String),
+    /// A function that nobody said is harmless.
+    #[error(
+        "say what {function} spends: --meter NAME --asset native|ADDRESS, or --unmetered if whatever it can do may be done \
+         as often as the ring takes turns"
+    )]
+    MeterMissing {
+        /// Its signature.
+        function: String,
+    },
     /// A file that should hold a charter.
     #[error(
         "{path} is not a charter: {reason}. It looks like this: {{\"window\": 3, \"quorum\": 3, \"asset\": \"0x00…\", \
-         \"cap\": \"1000\", \"period\": 86400, \"seats\": [\"0x…\", …]}}",
+         \"cap\": \"1000\", \"period\": 86400, \"turnsPerPeriod\": 500, \"interval\": 12, \"expiresAt\": 1798761600, \
+         \"lastNonce\": 1099511627774, \"seats\": [\"0x…\", …]}}",
         path = path.display()
     )]
     NotACharter {
@@ -87,6 +114,15 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The chain has something else than a file says.
+    #[error("the chain differs from the file in {count} ways, listed above: find out why before you trust either")]
+    Differs {
+        /// How many.
+        count: usize,
+    },
+    /// Somebody has to send it.
+    #[error("name who sends the transaction and pays the gas: --keystore FILE")]
+    NoKeystore,
     /// The key did not sign.
     #[error("the key {signer} could not sign")]
     SigningFailed {
@@ -108,17 +144,34 @@ impl Error {
     /// The exit code, listed in the command's help.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Amount(_)
+            Self::Action(_)
+            | Self::Amount(_)
             | Self::Charter(_)
             | Self::DecimalsDiffer { .. }
+            | Self::Description(
+                DescriptionError::Malformed { .. }
+                | DescriptionError::Permission { .. }
+                | DescriptionError::Ring { .. },
+            )
+            | Self::Expiry(_)
+            | Self::Function(_)
+            | Self::MeterMissing { .. }
             | Self::Missing { .. }
+            | Self::NoKeystore
             | Self::NoMaster
             | Self::NotACharter { .. }
             | Self::Chain(ChainError::Url(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
             Self::File(_) | Self::Keystore(_) | Self::Secret(_) | Self::SigningFailed { .. } => 3,
             Self::Chain(error) | Self::Ring(RingError::Chain(error)) => of_chain(error),
-            Self::Consent(_) | Self::Document(_) | Self::Entitlement(_) | Self::Ring(RingError::Unknown { .. }) => 4,
+            Self::Consent(_)
+            | Self::Deploy(_)
+            | Self::Description(DescriptionError::OtherChain { .. } | DescriptionError::OtherContract { .. })
+            | Self::Document(_)
+            | Self::Entitlement(_)
+            | Self::Proof(_)
+            | Self::Ring(RingError::Unknown { .. }) => 4,
+            Self::Differs { .. } => 8,
             Self::Ring(RingError::CharterLost { .. }) => 5,
             Self::Request(failure) => of_request(failure),
             Self::Deployment { .. } => 7,

@@ -9,7 +9,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use ring_contracts::{Charter, IRingMultisig::RingView, RingMultisig};
 use serde::Serialize;
 
-use crate::{amount, chain::Chain, rpc::ChainError, time};
+use crate::{amount, chain::Chain, rpc::ChainError, terms, time};
 
 /// Why a ring cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,9 @@ pub struct RingReport {
     halted: bool,
     charter: Charter,
     spent: String,
+    turns: u32,
     period_index: u32,
+    last_turn_at: u64,
     lead: usize,
     window: Vec<usize>,
 }
@@ -102,18 +104,29 @@ impl Ring {
             halted: self.view.halted,
             charter: self.charter.clone(),
             spent: self.view.spent.to_string(),
+            turns: self.view.turns.to(),
             period_index: self.view.periodIndex.to(),
+            last_turn_at: self.view.lastTurnAt.to(),
             lead: window.first().copied().unwrap_or_default(),
             window,
         }
     }
 
+    /// Whether no turn executes any more at this time of the chain.
+    pub fn lease_is_over(&self, now: u64) -> bool {
+        now > self.charter.expires_at || self.nonce() > self.charter.last_nonce
+    }
+
     /// The ring as printed for people, at this time of the chain.
     pub fn in_words(&self, now: u64) -> String {
-        let Charter { window, quorum, asset, cap, period, seats } = &self.charter;
+        let Charter { window, quorum, asset, cap, period, seats, .. } = &self.charter;
         let current = now / u64::from((*period).max(1)) == self.view.periodIndex.to::<u64>();
-        let spent = if current { self.view.spent.to() } else { 0u128 };
-        let state = if self.view.halted { "HALTED: only the master can let it go on" } else { "running" };
+        let (spent, turns) = if current { (self.view.spent.to(), self.view.turns.to()) } else { (0u128, 0u32) };
+        let state = match (self.view.halted, self.lease_is_over(now)) {
+            (true, _) => "HALTED: only the master can let it go on",
+            (false, true) => "LEASE OVER: only the master can form it anew",
+            (false, false) => "running",
+        };
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED).set_header(["seat", "key", "next turn"]);
         let report = self.report();
@@ -128,11 +141,13 @@ impl Ring {
         }
         format!(
             "ring {}: {state}\n  epoch {}, next turn {}\n  {} seats, window {window}, quorum {quorum}\n  \
-             spent {} of {} a {}\n{table}",
+             lease {}\n  {turns} turns taken in this period, of {}\n  spent {} of {} a {}\n{table}",
             self.id,
             self.view.epoch,
             self.nonce(),
             seats.len(),
+            terms::lease(&self.charter, now),
+            terms::velocity(&self.charter),
             amount::in_words(*asset, alloy::primitives::U256::from(spent)),
             amount::in_words(*asset, alloy::primitives::U256::from(*cap)),
             time::period_in_words(*period),
@@ -145,11 +160,19 @@ impl Ring {
 /// # Errors
 /// `Unknown`, and what an RPC can answer.
 pub async fn read_view(chain: &Chain, ring: u32) -> Result<RingView, RingError> {
-    let view = chain.functions().getRing(ring).call().await.map_err(|error| chain.call_failure(error))?;
+    let view = read_any_view(chain, ring).await?;
     if view.epoch == 0 {
         return Err(RingError::Unknown { ring, contract: chain.domain().contract });
     }
     Ok(view)
+}
+
+/// What the contract stores of a ring; all zero if it was never formed.
+///
+/// # Errors
+/// What an RPC can answer.
+pub async fn read_any_view(chain: &Chain, ring: u32) -> Result<RingView, ChainError> {
+    chain.functions().getRing(ring).call().await.map_err(|error| chain.call_failure(error))
 }
 
 /// The charter with this hash, of the last event that has it.

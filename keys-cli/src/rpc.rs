@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alloy::{
+    consensus::Transaction as _,
     contract,
     eips::BlockNumberOrTag,
     network::{Ethereum, EthereumWallet, TransactionBuilder},
@@ -144,6 +145,12 @@ impl Connection {
         self.provider.get_code_at(address).await.map_err(|error| self.failure(error))
     }
 
+    /// The call data of a transaction. `None`: the RPC does not know it.
+    pub(crate) async fn input_of(&self, transaction: B256) -> Result<Option<Bytes>, ChainError> {
+        let found = self.provider.get_transaction_by_hash(transaction).await.map_err(|error| self.failure(error))?;
+        Ok(found.map(|found| found.inner.input().clone()))
+    }
+
     /// How much of an asset (zero: the native coin) an address has.
     ///
     /// # Errors
@@ -177,22 +184,18 @@ impl Connection {
         self.provider.call(request).await.map_err(|error| self.failure(error))
     }
 
-    /// Sends a transaction and waits until it is executed. `to` is `None` to deploy a contract.
+    /// Sends a transaction and waits until it is executed.
     ///
     /// # Errors
     /// `Unknown` and `RevertedInBlock` after it went out; anything else before.
     pub async fn send(
         &self,
         key: PrivateKeySigner,
-        to: Option<Address>,
+        to: Address,
         input: Bytes,
     ) -> Result<TransactionReceipt, ChainError> {
         let sender = key.address();
-        let mut request = TransactionRequest::default().with_from(sender).with_input(input);
-        match to {
-            Some(to) => request.set_to(to),
-            None => request.set_kind(alloy::primitives::TxKind::Create),
-        }
+        let mut request = TransactionRequest::default().with_from(sender).with_to(to).with_input(input);
         let gas = match self.provider.estimate_gas(request.clone()).await {
             Ok(gas) => gas,
             Err(error) => return Err(self.why_not_sent(error, sender).await),

@@ -15,9 +15,10 @@ use crate::{
         Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PrepareArgs, PrepareCommand,
         PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
     },
-    deploy,
+    deploy, description,
     error::Error,
     output::{Output, tell},
+    prove,
     request::{Payment, Relayer, RequestFailure},
     ring::Ring,
     rpc::{Connection, Sent},
@@ -49,6 +50,19 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let status = status::read(&chain(&global).await?, &args.ring).await?;
             Ok(output.result(status.in_words(), &status)?)
         }
+        Command::Verify(args) => verify(&global, &args.file, output).await,
+        Command::Describe(args) => {
+            if let Some(out) = &args.out {
+                files::check_absent(out)?;
+            }
+            let description = description::describe(&chain(&global).await?).await?;
+            let Some(out) = args.out else {
+                return Ok(output.result(description.trim_end(), &json!({ "description": description }))?);
+            };
+            files::write_new(&out, description.as_bytes())?;
+            let next = format_args!("{}: compare it with the chain by `ring-keys verify`", out.display());
+            Ok(output.result(next, &json!({ "file": out }))?)
+        }
         Command::Act(command) => {
             let (wish, how) = command.into_parts();
             act(&global, wish, &how, output).await
@@ -62,6 +76,10 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Sign(args) => sign(&args, output),
         Command::Submit(args) => submit(&global, &args, output).await,
+        Command::Prove(args) => {
+            let chain = chain(&global).await?;
+            show_sent(prove::submit(&chain, &args.input, || open(&args.key)).await?, output)
+        }
         Command::Request(args) => request(&global, args, output).await,
     }
 }
@@ -106,8 +124,16 @@ fn show_address(address: Address, keystore: Option<&Path>, output: Output) -> Re
 }
 
 async fn deploy(global: &GlobalArgs, args: &DeployArgs, output: Output) -> Result<(), Error> {
+    let plan = deploy::Plan { master: args.master, guardian: args.guardian, salt: args.salt };
+    let predicted = plan.predict()?;
+    if args.predict {
+        return Ok(output.result(predicted.in_words(), &predicted)?);
+    }
     let connection = connection(global).await?;
-    let deployed = deploy::deploy(connection, args.master, args.guardian, open(&args.key)?).await?;
+    // Before it is sent: whatever happens then, this is where to look.
+    tell(format_args!("the contract's address on chain {}: {}", connection.chain_id(), predicted.contract()));
+    let key = || open_at(args.keystore.as_deref().ok_or(Error::NoKeystore)?, args.password_file.as_deref());
+    let deployed = deploy::deploy(connection, plan, key).await?;
     Ok(output.result(deployed.in_words(), &deployed)?)
 }
 
@@ -153,6 +179,16 @@ fn show_document(document: &Document, path: &Path, next: &str, output: Output) -
 
 fn show_sent(sent: Sent, output: Output) -> Result<(), Error> {
     Ok(output.result(format_args!("done: transaction {} in block {}", sent.transaction, sent.block), &sent)?)
+}
+
+async fn verify(global: &GlobalArgs, file: &Path, output: Output) -> Result<(), Error> {
+    let file = description::read(file)?;
+    let verification = description::verify(&file, connection(global).await?, global.contract).await?;
+    output.result(verification.in_words(), &verification)?;
+    match verification.differences().len() {
+        0 => Ok(()),
+        count => Err(Error::Differs { count }),
+    }
 }
 
 async fn request(global: &GlobalArgs, args: RequestArgs, output: Output) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use crate::{
     chain::{Authorities, Chain},
     error::Error,
     ring::{Ring, RingReport},
-    time,
+    rules::{LimitReport, PermissionReport, Rules},
 };
 
 /// A contract, as printed for machines. Amounts are strings of decimal digits in the smallest unit.
@@ -29,6 +29,7 @@ pub struct Status {
     pending_master: Option<Address>,
     balances: Vec<Balance>,
     rings: Vec<RingReport>,
+    permissions: Vec<PermissionReport>,
     limits: Vec<LimitReport>,
     #[serde(skip)]
     text: String,
@@ -38,18 +39,6 @@ pub struct Status {
 struct Balance {
     asset: Address,
     balance: String,
-}
-
-/// A cap beside a ring's main one.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LimitReport {
-    ring: u32,
-    asset: Address,
-    cap: String,
-    period: u32,
-    spent: String,
-    period_index: u32,
 }
 
 impl Status {
@@ -69,16 +58,16 @@ pub async fn read(chain: &Chain, rings: &[u32]) -> Result<Status, Error> {
         [] => rings_in_events(chain).await?,
         rings => rings.iter().copied().collect(),
     };
-    let mut found = Vec::new();
+    let (mut found, mut rules) = (Vec::new(), Vec::new());
     for ring in named {
         found.push(Ring::read(chain, ring).await?);
+        rules.push(Rules::read(chain, ring).await?);
     }
-    let limits = limits(chain, &found).await?;
 
     let assets: BTreeSet<Address> = [Address::ZERO]
         .into_iter()
         .chain(found.iter().map(|ring| ring.charter.asset))
-        .chain(limits.iter().map(|limit| limit.asset))
+        .chain(rules.iter().flat_map(|rules| &rules.limits).map(|limit| limit.asset))
         .collect();
     let mut balances = Vec::new();
     for asset in assets {
@@ -97,14 +86,16 @@ pub async fn read(chain: &Chain, rings: &[u32]) -> Result<Status, Error> {
         pending_master: Some(pending_master).filter(|pending| !pending.is_zero()),
         balances: balances.iter().map(|(asset, b)| Balance { asset: *asset, balance: b.to_string() }).collect(),
         rings: found.iter().map(Ring::report).collect(),
-        limits,
+        permissions: rules.iter().flat_map(Rules::permission_reports).collect(),
+        limits: rules.iter().flat_map(Rules::limit_reports).collect(),
         text: String::new(),
     };
-    status.text = words(&status, &balances, &found, now);
+    status.text = words(&status, &balances, (&found, &rules), now);
     Ok(status)
 }
 
-async fn rings_in_events(chain: &Chain) -> Result<BTreeSet<u32>, Error> {
+/// All rings that were ever formed.
+pub(crate) async fn rings_in_events(chain: &Chain) -> Result<BTreeSet<u32>, Error> {
     let filter = Filter::new().event_signature(RingMultisig::CharterChanged::SIGNATURE_HASH);
     let logs = chain.events(&filter).await?;
     Ok(logs
@@ -114,32 +105,7 @@ async fn rings_in_events(chain: &Chain) -> Result<BTreeSet<u32>, Error> {
         .collect())
 }
 
-async fn limits(chain: &Chain, rings: &[Ring]) -> Result<Vec<LimitReport>, Error> {
-    let filter = Filter::new().event_signature(RingMultisig::LimitSet::SIGNATURE_HASH);
-    let set: BTreeSet<(u32, Address)> = chain
-        .events(&filter)
-        .await?
-        .iter()
-        .filter_map(|log| RingMultisig::LimitSet::decode_log(&log.inner).ok())
-        .map(|event| (event.data.ring, event.data.asset))
-        .filter(|(ring, _)| rings.iter().any(|known| known.id == *ring))
-        .collect();
-    let mut limits = Vec::new();
-    for (ring, asset) in set {
-        let limit = chain.functions().getLimit(ring, asset).call().await.map_err(|error| chain.call_failure(error))?;
-        limits.push(LimitReport {
-            ring,
-            asset,
-            cap: limit.cap.to_string(),
-            period: limit.period.to(),
-            spent: limit.spent.to_string(),
-            period_index: limit.periodIndex.to(),
-        });
-    }
-    Ok(limits)
-}
-
-fn words(status: &Status, balances: &[(Address, U256)], rings: &[Ring], now: u64) -> String {
+fn words(status: &Status, balances: &[(Address, U256)], (rings, rules): (&[Ring], &[Rules]), now: u64) -> String {
     let or_none = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
     let mut lines = vec![
         format!("contract        {} on chain {}", status.contract, status.chain_id),
@@ -150,15 +116,10 @@ fn words(status: &Status, balances: &[(Address, U256)], rings: &[Ring], now: u64
     lines.extend(
         balances.iter().map(|(asset, balance)| format!("holds           {}", amount::in_words(*asset, *balance))),
     );
-    for ring in rings {
+    for (ring, rules) in rings.iter().zip(rules) {
         lines.push(String::new());
         lines.push(ring.in_words(now));
-        for limit in status.limits.iter().filter(|limit| limit.ring == ring.id) {
-            let cap = amount::in_words(limit.asset, limit.cap.parse().unwrap_or_default());
-            let current = now / u64::from(limit.period.max(1)) == u64::from(limit.period_index);
-            let spent = if current { limit.spent.as_str() } else { "0" };
-            lines.push(format!("  limit: {cap} a {}, of which {spent} spent", time::period_in_words(limit.period)));
-        }
+        lines.extend(rules.in_words(now));
     }
     if rings.is_empty() {
         lines.push("no ring was ever formed".to_owned());

@@ -75,7 +75,7 @@ impl Seat {
         ensure!(
             self.ring.charter == announced,
             "ring {} has charter {} on chain, and the configuration announces {announced}: compare window, quorum, asset, cap, \
-             period and seats of [ring] with `ring-keys ring show`",
+             period, turns_per_period, interval, expires_at, last_nonce and seats of [ring] with `ring-keys ring show`",
             self.settings.ring,
             self.ring.charter,
         );

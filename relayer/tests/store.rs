@@ -8,10 +8,9 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{TxKind, U256},
     signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::SolCall,
 };
 use ring_contracts::{
-    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Halt, RequestId, RingMultisig, Turn, TurnId,
+    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Execution, Halt, RequestId, Turn, TurnId,
 };
 use ring_core::{Halt as HaltReason, Record};
 use ring_relayer::{
@@ -214,23 +213,23 @@ async fn the_store_is_for_its_owner_only() {
 }
 
 fn charter(key: Address) -> Charter {
-    Charter { window: 1, quorum: 1, asset: Address::ZERO, cap: 1, period: 3_600, seats: vec![key] }
-}
-
-fn transaction(input: impl SolCall) -> TxEip1559 {
-    let to = TxKind::Call(DOMAIN.contract);
-    TxEip1559 { chain_id: DOMAIN.chain_id, to, input: input.abi_encode().into(), ..Default::default() }
+    Charter {
+        window: 1,
+        quorum: 1,
+        asset: Address::ZERO,
+        cap: 1,
+        period: 3_600,
+        turns_per_period: 1,
+        interval: 0,
+        expires_at: Charter::NO_EXPIRY,
+        last_nonce: Charter::NO_LAST_NONCE,
+        seats: vec![key],
+    }
 }
 
 fn executing(turn: &Turn) -> TxEip1559 {
-    let charter = charter(Address::ZERO);
-    transaction(RingMultisig::executeCall {
-        id: turn.id().pack(),
-        terms: charter.terms(),
-        budget: charter.budget(),
-        calls: turn.packed_calls().clone(),
-        witness: Bytes::new(),
-    })
+    let input = Execution::new(turn, &charter(Address::ZERO), Bytes::new()).calldata().unwrap();
+    TxEip1559 { chain_id: DOMAIN.chain_id, to: TxKind::Call(DOMAIN.contract), input, ..Default::default() }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use alloy::primitives::U256;
 use eyre::{Result, WrapErr, ensure, eyre};
 use futures::future::try_join_all;
-use ring_contracts::Charter;
+use ring_contracts::{Charter, MAX_TURNS_PER_PERIOD};
 
 use super::{plan::Plan, view::View};
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub const RING: u32 = 0;
 /// A day.
 const PERIOD: u32 = 86_400;
+/// How long the ring may work without being formed anew, in seconds: 30 days.
+const LEASE: u64 = 30 * 86_400;
 /// How long the relayers may take to start.
 pub(super) const START: Duration = Duration::from_secs(90);
 
@@ -91,6 +93,11 @@ impl Stage {
             asset: deployment.token,
             cap,
             period: PERIOD,
+            // As fast as the relayers can, and for as long as anybody plays with it: what is shown here is the window.
+            turns_per_period: MAX_TURNS_PER_PERIOD,
+            interval: 0,
+            expires_at: deployment.time().await? + LEASE,
+            last_nonce: Charter::NO_LAST_NONCE,
             seats: operators.iter().map(|key| key.address).collect(),
         };
         master.form_ring("form-ring", RING, &charter).await?;

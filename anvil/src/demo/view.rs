@@ -265,7 +265,18 @@ mod tests {
 
     fn scene(nonce: u64) -> Scene {
         let seats = (1..=4).map(Address::with_last_byte).collect();
-        let charter = Charter { window: 2, quorum: 2, asset: Address::ZERO, cap: 1, period: 86_400, seats };
+        let charter = Charter {
+            window: 2,
+            quorum: 2,
+            asset: Address::ZERO,
+            cap: 1,
+            period: 86_400,
+            turns_per_period: 1,
+            interval: 0,
+            expires_at: Charter::NO_EXPIRY,
+            last_nonce: Charter::NO_LAST_NONCE,
+            seats,
+        };
         let ring = RingNow { nonce, epoch: 1, halted: false, charter: charter.commitment(), spent: 0, period_index: 0 };
         Scene { ring, charter, left_of_cap: 0, figures: Figures::default(), seats: vec![Light::Works; 4] }
     }

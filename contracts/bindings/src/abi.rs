@@ -1,6 +1,6 @@
 //! Bindings generated from the committed ABI and bytecode.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::too_many_arguments)]
 
 // `sol!` reads its attributes itself and knows no `cfg_attr`, hence each binding twice.
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, Bytes, U256};
 
-use crate::request::RequestId;
+use crate::{permission::Permissions, request::RequestId};
 
 /// The selector of ERC-20's `transfer(address,uint256)`.
 pub const ERC20_TRANSFER_SELECTOR: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
@@ -72,18 +72,21 @@ pub enum CallError {
         /// The length given.
         length: usize,
     },
+    /// All calls together need more than 24 bits of length.
+    #[error("{0} bytes of calls are too many for a turn: they have to be at most {MAX_U24}")]
+    TooLong(usize),
     /// The packed calls end early or have an unknown kind.
     #[error("the packed calls are damaged at byte {0}")]
     Malformed(usize),
 }
 
 impl Call {
-    /// The asset that the call spends and how much of it, given the ring's main asset. Zero is the native coin. `None`:
-    /// it is nothing that a ring without permissions may do.
-    pub fn spends(&self, main_asset: Address) -> Option<(Address, U256)> {
+    /// What the call spends, asset by asset (zero is the native coin), as the contract books it: given the ring's main asset
+    /// and permissions. `None`: the ring may not make it.
+    pub fn charges(&self, main_asset: Address, permissions: &Permissions) -> Option<Vec<(Address, U256)>> {
         match &self.effect {
-            Effect::Pay { amount, .. } => Some((main_asset, U256::from(*amount))),
-            Effect::Call { target, value, data } => spends(*target, *value, data),
+            Effect::Pay { amount, .. } => Some(vec![(main_asset, U256::from(*amount))]),
+            Effect::Call { target, value, data } => permissions.charges(*target, U256::from(*value), data),
         }
     }
 

@@ -1,8 +1,8 @@
-//! What is fixed about a ring: its seats, window, quorum and main limit.
+//! What is fixed about a ring: its seats, window, quorum, main limit, velocity and lease.
 
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
-    sol_types::private::primitives::aliases::{U24, U96},
+    sol_types::private::primitives::aliases::{U24, U40, U96},
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,16 @@ use crate::{abi::IRingMultisig, call::MAX_AMOUNT, decimal};
 pub const MAX_SEATS: usize = 32;
 /// The shortest period of a cap, in seconds.
 pub const MIN_PERIOD_SECONDS: u32 = 3_600;
-const MAX_PERIOD_SECONDS: u32 = (1 << 24) - 1;
+/// The longest period of a cap, in seconds.
+pub const MAX_PERIOD_SECONDS: u32 = (1 << 24) - 1;
+/// The most turns that a period may have.
+pub const MAX_TURNS_PER_PERIOD: u32 = (1 << 23) - 1;
+const MAX_INTERVAL_SECONDS: u32 = (1 << 24) - 1;
+const MAX_U40: u64 = (1 << 40) - 1;
 
 /// A ring's charter. The contract stores only its [`commitment`](Charter::commitment).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Charter {
     /// W: how many seats may sign a turn, 1 … N.
     pub window: u8,
@@ -27,8 +32,16 @@ pub struct Charter {
     /// The most of it that may be spent in one period, in its smallest unit; below 2^96.
     #[serde(with = "decimal")]
     pub cap: u128,
-    /// The length of the period in seconds, 3,600 … 16,777,215.
+    /// The length of the period in seconds, 3,600 … 16,777,215: of the cap and of `turns_per_period`.
     pub period: u32,
+    /// The most turns, void ones included, in one period: 1 … 2^23 - 1.
+    pub turns_per_period: u32,
+    /// The least number of seconds between two turns; below 2^24.
+    pub interval: u32,
+    /// The last second (Unix time) at which a turn executes; below 2^40. See [`Charter::NO_EXPIRY`].
+    pub expires_at: u64,
+    /// The last nonce that executes; below 2^40 - 1. See [`Charter::NO_LAST_NONCE`].
+    pub last_nonce: u64,
     /// The keys in ring order, 1 … 32. Zero is a revoked key's empty seat.
     pub seats: Vec<Address>,
 }
@@ -61,6 +74,22 @@ pub enum CharterError {
     /// The cap needs more than 96 bits.
     #[error("the cap of {0} is too large: it has to be below 2^96 of the asset's smallest unit")]
     Cap(u128),
+    /// No turns at all, or more than can be counted.
+    #[error("a ring takes 1 to {MAX_TURNS_PER_PERIOD} turns a period, not {0}")]
+    TurnsPerPeriod(u32),
+    /// The interval needs more than 24 bits.
+    #[error("turns are at most {MAX_INTERVAL_SECONDS} seconds apart, not {0}: 0 is no interval")]
+    Interval(u32),
+    /// A time or nonce is larger than there are.
+    #[error("{field} is {value}, which is too large: the largest, {most}, means no end")]
+    TooLarge {
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The largest that it can be.
+        most: u64,
+    },
     /// A seat without a key.
     #[error("seat {0} has no key (the zero address): give it an operator's address")]
     EmptySeat(usize),
@@ -77,6 +106,11 @@ pub enum CharterError {
 }
 
 impl Charter {
+    /// An `expires_at` that is never over (it is in the year 36812).
+    pub const NO_EXPIRY: u64 = MAX_U40;
+    /// The largest `last_nonce`, which no ring gets to: there is a nonce after every turn.
+    pub const NO_LAST_NONCE: u64 = MAX_U40 - 1;
+
     /// Checks what the contract checks when a ring is formed, but for what it alone knows (master and guardian).
     ///
     /// # Errors
@@ -98,6 +132,17 @@ impl Charter {
         if self.cap > MAX_AMOUNT {
             return Err(CharterError::Cap(self.cap));
         }
+        if !(1..=MAX_TURNS_PER_PERIOD).contains(&self.turns_per_period) {
+            return Err(CharterError::TurnsPerPeriod(self.turns_per_period));
+        }
+        if self.interval > MAX_INTERVAL_SECONDS {
+            return Err(CharterError::Interval(self.interval));
+        }
+        let ends =
+            [("expiresAt", self.expires_at, Self::NO_EXPIRY), ("lastNonce", self.last_nonce, Self::NO_LAST_NONCE)];
+        if let Some((field, value, most)) = ends.into_iter().find(|(_, value, most)| value > most) {
+            return Err(CharterError::TooLarge { field, value, most });
+        }
         for (second, key) in self.seats.iter().enumerate() {
             if key.is_zero() {
                 return Err(CharterError::EmptySeat(second));
@@ -110,25 +155,30 @@ impl Charter {
     }
 
     /// The first word of the commitment, as `CharterLib.Terms` packs it.
-    pub fn terms(&self) -> U256 {
-        U256::from(
-            self.seats.len() as u64 & 0xff
-                | u64::from(self.window) << 8
-                | u64::from(self.quorum) << 16
-                | u64::from(self.period) << 24,
-        )
+    pub fn terms(&self) -> B256 {
+        let fields = [
+            (self.seats.len() as u64 & 0xff, 0),
+            (self.window.into(), 8),
+            (self.quorum.into(), 16),
+            (self.period.into(), 24),
+            (self.turns_per_period.into(), 48),
+            (self.interval.into(), 72),
+            (self.expires_at, 96),
+            (self.last_nonce, 136),
+        ];
+        fields.into_iter().fold(U256::ZERO, |word, (value, shift)| word | U256::from(value) << shift).into()
     }
 
     /// The second word of the commitment, as `CharterLib.Budget` packs it.
-    pub fn budget(&self) -> U256 {
-        U256::from_be_slice(self.asset.as_slice()) << 96 | U256::from(self.cap)
+    pub fn budget(&self) -> B256 {
+        B256::from(U256::from_be_slice(self.asset.as_slice()) << 96 | U256::from(self.cap))
     }
 
     /// What the contract stores of the charter: keccak256(terms ‖ budget ‖ seats), each a 32-byte word.
     pub fn commitment(&self) -> B256 {
         let mut preimage = Vec::with_capacity(64 + 32 * self.seats.len());
-        preimage.extend_from_slice(&self.terms().to_be_bytes::<32>());
-        preimage.extend_from_slice(&self.budget().to_be_bytes::<32>());
+        preimage.extend_from_slice(self.terms().as_slice());
+        preimage.extend_from_slice(self.budget().as_slice());
         for seat in &self.seats {
             preimage.extend_from_slice(seat.into_word().as_slice());
         }
@@ -168,6 +218,10 @@ impl From<&Charter> for IRingMultisig::Charter {
             asset: charter.asset,
             cap: U96::wrapping_from(charter.cap),
             period: U24::wrapping_from(charter.period),
+            turnsPerPeriod: U24::wrapping_from(charter.turns_per_period),
+            interval: U24::wrapping_from(charter.interval),
+            expiresAt: U40::wrapping_from(charter.expires_at),
+            lastNonce: U40::wrapping_from(charter.last_nonce),
             seats: charter.seats.clone(),
         }
     }
@@ -181,6 +235,10 @@ impl From<IRingMultisig::Charter> for Charter {
             asset: charter.asset,
             cap: charter.cap.to(),
             period: charter.period.to(),
+            turns_per_period: charter.turnsPerPeriod.to(),
+            interval: charter.interval.to(),
+            expires_at: charter.expiresAt.to(),
+            last_nonce: charter.lastNonce.to(),
             seats: charter.seats,
         }
     }
@@ -197,6 +255,10 @@ mod tests {
             asset: Address::ZERO,
             cap: 1,
             period: 86_400,
+            turns_per_period: 1_000,
+            interval: 0,
+            expires_at: Charter::NO_EXPIRY,
+            last_nonce: Charter::NO_LAST_NONCE,
             seats: (1..=seats).map(|n| Address::with_last_byte(n as u8)).collect(),
         }
     }
@@ -220,6 +282,16 @@ mod tests {
         assert_eq!(charter(3, 2, 3).check(), Err(CharterError::Quorum { quorum: 3, window: 2 }));
         assert_eq!(Charter { period: 3_599, ..charter(3, 2, 2) }.check(), Err(CharterError::Period(3_599)));
         assert_eq!(Charter { cap: 1 << 96, ..charter(3, 2, 2) }.check(), Err(CharterError::Cap(1 << 96)));
+        for turns_per_period in [0, 1 << 23] {
+            let error = CharterError::TurnsPerPeriod(turns_per_period);
+            assert_eq!(Charter { turns_per_period, ..charter(3, 2, 2) }.check(), Err(error));
+        }
+        assert_eq!(Charter { interval: 1 << 24, ..charter(3, 2, 2) }.check(), Err(CharterError::Interval(1 << 24)));
+        let late = Charter { expires_at: 1 << 40, ..charter(3, 2, 2) };
+        let too_large = |field, value| Err(CharterError::TooLarge { field, value, most: value - 1 });
+        assert_eq!(late.check(), too_large("expiresAt", 1 << 40));
+        let far = Charter { last_nonce: (1 << 40) - 1, ..charter(3, 2, 2) };
+        assert_eq!(far.check(), too_large("lastNonce", (1 << 40) - 1));
         let mut twice = charter(3, 2, 2);
         twice.seats[2] = twice.seats[0];
         let error = CharterError::DuplicateSeat { first: 0, second: 2, key: twice.seats[0] };

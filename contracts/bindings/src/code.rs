@@ -1,12 +1,16 @@
 //! The bytecode of the contract: to deploy it, and to know it again.
 
 use alloy::{
-    primitives::{Address, Bytes},
+    primitives::{Address, B256, Bytes, address, keccak256},
     sol_types::SolConstructor,
 };
 use serde::Deserialize;
 
 use crate::{abi::RingMultisig, domain::Domain};
+
+/// The proxy that deploys with CREATE2, at the same address on every chain that has it: call data is salt ‖ init code
+/// (<https://github.com/Arachnid/deterministic-deployment-proxy>).
+pub const DEPLOYMENT_PROXY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 
 /// Why the code at an address is not that of a `RingMultisig` of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +44,11 @@ pub enum CodeError {
 pub fn creation_code(master: Address, guardian: Address) -> Bytes {
     let arguments = RingMultisig::constructorCall { master_: master, guardian_: guardian }.abi_encode();
     [RingMultisig::BYTECODE.as_ref(), &arguments].concat().into()
+}
+
+/// Where [`DEPLOYMENT_PROXY`] puts a contract with this first master and guardian (CREATE2): the same on every chain.
+pub fn predicted_address(master: Address, guardian: Address, salt: B256) -> Address {
+    DEPLOYMENT_PROXY.create2(salt, keccak256(creation_code(master, guardian)))
 }
 
 /// Checks that `code` is what a `RingMultisig` has in this domain, its immutable chain id and domain separator included.

@@ -10,19 +10,27 @@ mod charter;
 mod code;
 mod decimal;
 mod domain;
+mod equivocation;
+mod execution;
+mod permission;
 mod request;
 mod signature;
 mod turn;
 mod witness;
 
-pub use alloy::primitives::{Address, B256, Bytes, U256, hex, keccak256};
+pub use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256, hex, keccak256};
 
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
-pub use action::{Action, Halt};
+pub use action::{Action, ActionError, Halt};
 pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect};
-pub use charter::{Charter, CharterError, MAX_SEATS, MIN_PERIOD_SECONDS};
-pub use code::{CodeError, creation_code, verify_runtime_code};
+pub use charter::{Charter, CharterError, MAX_PERIOD_SECONDS, MAX_SEATS, MAX_TURNS_PER_PERIOD, MIN_PERIOD_SECONDS};
+pub use code::{CodeError, DEPLOYMENT_PROXY, creation_code, predicted_address, verify_runtime_code};
 pub use domain::{Domain, NAME, VERSION};
+pub use equivocation::{Equivocation, EquivocationError, SignedTurn};
+pub use execution::Execution;
+pub use permission::{
+    BARE_TRANSFER, LimitSetting, MAX_ADDRESS_WORDS, NO_AMOUNT, Permission, PermissionError, Permissions,
+};
 pub use request::{Request, RequestError, RequestId, SignedRequest};
 pub use signature::{CompactSignature, SignatureError};
 pub use turn::{Turn, TurnId};

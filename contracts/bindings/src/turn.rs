@@ -1,15 +1,17 @@
 //! A turn of a ring: what a window signs.
 
 use alloy::{
-    primitives::{B256, Bytes, U256},
+    primitives::{B256, Bytes, U256, keccak256},
     sol,
-    sol_types::private::primitives::aliases::U40,
+    sol_types::SolStruct,
 };
 use serde::{Deserialize, Serialize, de::Error as _};
 
 use crate::{
     call::{Call, CallError},
     domain::Domain,
+    equivocation::SignedTurn,
+    signature::CompactSignature,
 };
 
 mod eip712 {
@@ -51,6 +53,28 @@ impl TurnId {
             | U256::from(self.epoch) << 80
             | U256::from(self.nonce & MAX_U40) << 40
             | U256::from(self.valid_until & MAX_U40)
+    }
+
+    /// The turn of a packed word. `None`: bits that mean nothing are set.
+    pub fn unpack(word: U256) -> Option<Self> {
+        let part = |shift: usize, bits: usize| (word >> shift & ((U256::ONE << bits) - U256::ONE)).to::<u64>();
+        (word >> 144 == U256::ZERO).then(|| Self {
+            ring: part(112, 32) as u32,
+            epoch: part(80, 32) as u32,
+            nonce: part(40, 40),
+            valid_until: part(0, 40),
+        })
+    }
+
+    /// What the window signs for packed calls with this hash (EIP-712).
+    pub fn digest(&self, calls_hash: B256, domain: &Domain) -> B256 {
+        // Whoever has a signed turn need not have its calls, so the struct is hashed by hand.
+        let type_hash = keccak256(eip712::Turn::eip712_root_type().as_bytes());
+        let numbers = [self.ring.into(), self.epoch.into(), self.nonce & MAX_U40, self.valid_until & MAX_U40];
+        let mut encoded = type_hash.to_vec();
+        encoded.extend(numbers.into_iter().flat_map(|number: u64| U256::from(number).to_be_bytes::<32>()));
+        encoded.extend_from_slice(calls_hash.as_slice());
+        keccak256([&[0x19, 0x01], domain.separator().as_slice(), keccak256(encoded).as_slice()].concat())
     }
 }
 
@@ -109,13 +133,12 @@ impl Turn {
 
     /// What the window signs (EIP-712).
     pub fn digest(&self, domain: &Domain) -> B256 {
-        domain.digest(&eip712::Turn {
-            ring: self.id.ring,
-            epoch: self.id.epoch,
-            nonce: U40::wrapping_from(self.id.nonce),
-            validUntil: U40::wrapping_from(self.id.valid_until),
-            calls: self.packed.clone(),
-        })
+        self.id.digest(keccak256(&self.packed), domain)
+    }
+
+    /// The turn with one key's signature, as it is shown to prove an equivocation.
+    pub fn signed_by(&self, signature: CompactSignature) -> SignedTurn {
+        SignedTurn { id: self.id, calls_hash: keccak256(&self.packed), signature }
     }
 }
 

@@ -9,7 +9,8 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use ring_contracts::{
-    Action, Call, Charter, CompactSignature, Domain, Effect, Halt, Request, Seat, SignedRequest, Turn, TurnId, witness,
+    Action, Call, Charter, CompactSignature, Domain, Effect, Halt, LimitSetting, Permission, Request, Seat,
+    SignedRequest, Turn, TurnId, witness,
 };
 use serde_json::Value;
 
@@ -51,6 +52,10 @@ fn charter(value: &Value) -> Charter {
         asset: read(&value["asset"]),
         cap: read(&value["cap"]),
         period: read(&value["period"]),
+        turns_per_period: read(&value["turnsPerPeriod"]),
+        interval: read(&value["interval"]),
+        expires_at: read(&value["expiresAt"]),
+        last_nonce: read(&value["lastNonce"]),
         seats: value["seats"].as_array().unwrap().iter().map(read).collect(),
     }
 }
@@ -80,6 +85,7 @@ fn turns_are_packed_and_hashed_as_the_contract_does() {
         assert_eq!(*turn.packed_calls(), read::<Bytes>(&vector["calls"]), "{name}");
         assert_eq!(Turn::from_packed(id, read(&vector["calls"])), Ok(turn.clone()), "{name}");
         assert_eq!(id.pack(), read::<U256>(&vector["id"]), "{name}");
+        assert_eq!(TurnId::unpack(id.pack()), Some(id), "{name}");
         check_signature(&vector, turn.digest(&domain(&vector)));
         let there_and_back: Turn = serde_json::from_str(&serde_json::to_string(&turn).unwrap()).unwrap();
         assert_eq!(there_and_back, turn, "{name}");
@@ -91,8 +97,8 @@ fn charters_are_packed_and_hashed_as_the_contract_does() {
     for vector in vectors("turns.json") {
         let (name, value) = (&vector["name"], &vector["charter"]);
         let charter = charter(value);
-        assert_eq!(charter.terms(), read::<U256>(&value["terms"]), "{name}");
-        assert_eq!(charter.budget(), read::<U256>(&value["budget"]), "{name}");
+        assert_eq!(charter.terms(), read::<B256>(&value["terms"]), "{name}");
+        assert_eq!(charter.budget(), read::<B256>(&value["budget"]), "{name}");
         assert_eq!(charter.commitment(), read::<B256>(&value["hash"]), "{name}");
     }
 }
@@ -127,27 +133,62 @@ fn witnesses_are_written_as_the_contract_reads_them() {
     }
 }
 
+/// Reads what a vector writes as a word.
+fn flag(value: &Value) -> bool {
+    value.as_bool().unwrap_or_else(|| read(value))
+}
+
+fn permission(value: &Value) -> Permission {
+    Permission {
+        target: read(&value["target"]),
+        selector: read(&value["selector"]),
+        allowed: flag(&value["allowed"]),
+        amount_word: read(&value["amountWord"]),
+        asset: read(&value["asset"]),
+        address_words: read(&value["addressWords"]),
+    }
+}
+
+fn limit(value: &Value) -> LimitSetting {
+    LimitSetting { asset: read(&value["asset"]), cap: read(&value["cap"]), period: read(&value["period"]) }
+}
+
 fn action(vector: &Value) -> Option<Action> {
     let message = &vector["message"];
     let ring = || read::<u32>(&message["ring"]);
+    let epoch = || read::<u32>(&message["epoch"]);
+    let list = |name: &str| message[name].as_array().unwrap().iter();
     Some(match vector["primaryType"].as_str().unwrap() {
-        "FormRing" => Action::FormRing { ring: ring(), charter: charter(message) },
-        "Resume" => Action::Resume { ring: ring() },
+        "FormRing" => Action::FormRing { ring: ring(), epoch: epoch(), charter: charter(message) },
+        "Resume" => Action::Resume { ring: ring(), epoch: epoch() },
         "Revoke" => Action::Revoke { ring: ring(), key: read(&message["key"]) },
-        "Replace" => Action::Replace { ring: ring(), seat: read(&message["seat"]), key: read(&message["key"]) },
-        "SetLimit" => Action::SetLimit {
+        "Replace" => Action::Replace {
             ring: ring(),
+            epoch: epoch(),
+            seat: read(&message["seat"]),
+            key: read(&message["key"]),
+            and_resume: flag(&message["andResume"]),
+        },
+        "SetPermissions" => {
+            Action::SetPermissions { ring: ring(), permissions: list("permissions").map(permission).collect() }
+        }
+        "SetLimits" => Action::SetLimits { ring: ring(), limits: list("limits").map(limit).collect() },
+        "PermitPayment" => Action::PermitPayment {
+            ring: ring(),
+            epoch: epoch(),
+            request_id: read(&message["requestId"]),
             asset: read(&message["asset"]),
-            cap: read(&message["cap"]),
-            period: read(&message["period"]),
+            to: read(&message["to"]),
+            amount: read(&message["amount"]),
         },
         "SetGuardian" => Action::SetGuardian { guardian: read(&message["guardian"]) },
         "TransferMaster" => Action::TransferMaster { new_master: read(&message["newMaster"]) },
-        "AcceptMaster" => Action::AcceptMaster,
+        "AcceptMaster" => Action::AcceptMaster {},
         "MasterExecute" => Action::MasterExecute {
             target: read(&message["target"]),
             value: read(&message["value"]),
             data: read(&message["data"]),
+            gas: read(&message["gas"]),
         },
         _ => return None,
     })
@@ -161,13 +202,16 @@ fn every_action_is_hashed_as_the_contract_does() {
         let digest = match action(&vector) {
             Some(action) => {
                 kinds.insert(vector["primaryType"].to_string());
+                assert_eq!(action.check(), Ok(()), "{}", vector["name"]);
+                let json = serde_json::to_string(&action).unwrap();
+                assert_eq!(serde_json::from_str::<Action>(&json).unwrap(), action, "{}", vector["name"]);
                 action.digest(&domain(&vector), read(&message["nonce"]), read(&message["deadline"]))
             }
             None => Halt { ring: read(&message["ring"]), epoch: read(&message["epoch"]) }.digest(&domain(&vector)),
         };
         check_signature(&vector, digest);
     }
-    assert_eq!(kinds.len(), 9, "an action has no vector");
+    assert_eq!(kinds.len(), 11, "an action has no vector");
 }
 
 #[test]

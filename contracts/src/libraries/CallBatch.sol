@@ -14,26 +14,76 @@ import { IRingMultisig } from "../IRingMultisig.sol";
 ///
 /// All numbers are big-endian. `gas` is what the call gets, no less (see `GasTooLow`); no call may use more.
 library CallBatch {
-    uint8 internal constant CALL = 0;
-    uint8 internal constant PAY = 1;
-    uint256 private constant HEAD = 52;
+    uint256 internal constant CALL = 0;
+    uint256 internal constant PAY = 1;
+    uint256 internal constant HEAD = 52;
     uint256 private constant LENGTH = 3;
 
     /// @notice Reads the head of the call at `offset`.
     function head(bytes calldata calls, uint256 offset)
         internal
         pure
-        returns (uint8 kind, bytes16 requestId, uint256 gas, address target, uint256 amount)
+        returns (uint256 kind, bytes16 requestId, uint256 gas_, address target, uint256 amount)
     {
-        if (offset + HEAD > calls.length) revert IRingMultisig.CallsMalformed(offset);
-        bytes20 first = bytes20(calls[offset:offset + 20]);
-        bytes32 second = bytes32(calls[offset + 20:offset + HEAD]);
-        kind = uint8(bytes1(first));
-        if (kind > PAY) revert IRingMultisig.CallsMalformed(offset);
-        requestId = bytes16(first << 8);
-        gas = uint24(uint160(first));
-        target = address(bytes20(second));
-        amount = uint96(uint256(second));
+        (uint256 first, uint256 second) = words(calls, offset);
+        kind = first >> 248;
+        requestId = bytes16(bytes32(first << 8));
+        gas_ = uint24(first >> 96);
+        target = address(uint160(second >> 96));
+        amount = uint96(second);
+        unchecked {
+            if (kind > PAY || offset + HEAD > calls.length) revert IRingMultisig.CallsMalformed(offset);
+        }
+    }
+
+    /// @notice Takes what a turn is sent with apart: three bytes of length, the calls, and the witness.
+    /// @dev If the calls are longer than all of it, the witness starts behind its end and is never sound; `checkSplit` says so.
+    function split(bytes calldata signedCalls) internal pure returns (bytes calldata calls, bytes calldata witness) {
+        assembly ("memory-safe") {
+            calls.length := shr(232, calldataload(signedCalls.offset))
+            calls.offset := add(signedCalls.offset, LENGTH)
+            witness.offset := add(calls.offset, calls.length)
+            witness.length := sub(sub(signedCalls.length, LENGTH), calls.length)
+        }
+    }
+
+    /// @notice Reverts if the calls are longer than what they were sent in.
+    function checkSplit(bytes calldata signedCalls) internal pure {
+        bool isWhole =
+            signedCalls.length >= LENGTH && signedCalls.length - LENGTH >= uint24(bytes3(signedCalls[:LENGTH]));
+        if (!isWhole) revert IRingMultisig.CallsMalformed(signedCalls.length);
+    }
+
+    /// @notice The two words that the head of a call is in: kind, request id and gas in the first, target and amount in the
+    /// second. Not bounded.
+    function words(bytes calldata calls, uint256 offset) internal pure returns (uint256 first, uint256 second) {
+        assembly ("memory-safe") {
+            first := calldataload(add(calls.offset, offset))
+            second := calldataload(add(calls.offset, add(offset, 20)))
+        }
+    }
+
+    /// @notice Passes over plain payments from `offset` on, those that leave something of `left`, and adds their request ids to
+    /// the log.
+    /// @return The offset behind them, what is left, and where the next id goes.
+    /// @dev In assembly, since it runs for every payment of a batch.
+    function passPays(bytes calldata calls, uint256 offset, uint256 left, uint256 nextId)
+        internal
+        pure
+        returns (uint256, uint256, uint256)
+    {
+        assembly ("memory-safe") {
+            // A head that ends behind the calls takes the offset there too, where the caller finds it.
+            for { } lt(offset, calls.length) { offset := add(offset, HEAD) } {
+                let first := calldataload(add(calls.offset, offset))
+                let amount := shr(160, calldataload(add(calls.offset, add(offset, 40))))
+                if iszero(and(eq(byte(0, first), PAY), lt(amount, left))) { break }
+                left := sub(left, amount)
+                mstore(nextId, shl(8, first))
+                nextId := add(nextId, 16)
+            }
+        }
+        return (offset, left, nextId);
     }
 
     /// @notice The call data of the call at `offset`, which is of kind `CALL`.
@@ -47,7 +97,9 @@ library CallBatch {
 
     /// @notice Where the call after a pay at `offset` starts.
     function afterPay(uint256 offset) internal pure returns (uint256) {
-        return offset + HEAD;
+        unchecked {
+            return offset + HEAD;
+        }
     }
 
     /// @notice Where the call after a call at `offset` with this call data starts.

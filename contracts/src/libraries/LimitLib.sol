@@ -33,7 +33,7 @@ library LimitLib {
         return uint24(Limit.unwrap(limit) >> 104);
     }
 
-    /// @notice The length of a period in seconds. 0: there is no limit, that is no permission.
+    /// @notice The length of a period in seconds. 0: there is no limit, so nothing may be spent.
     function period(Limit limit) internal pure returns (uint24) {
         return uint24(Limit.unwrap(limit) >> 128);
     }
@@ -45,6 +45,8 @@ library LimitLib {
 
     /// @notice The limit after spending `amount` now.
     function charge(Limit limit, address asset, uint256 amount) internal view returns (Limit) {
+        // No limit at all: nothing may be spent, and there is no period to divide by.
+        if (limit.period() == 0) revert IRingMultisig.CapExceeded(asset, 0, 0, amount);
         uint24 index = currentIndex(limit.period());
         uint256 spent_ = limit.periodIndex() == index ? limit.spent() : 0;
         uint256 total = checkedTotal(asset, limit.cap(), spent_, amount);
@@ -52,21 +54,28 @@ library LimitLib {
     }
 
     /// @notice The index of the period that this block is in.
-    function currentIndex(uint256 period_) internal view returns (uint24) {
-        // Fits: period_ is at least one hour, and 2^24 hours are 1,900 years.
-        return uint24(block.timestamp / period_);
+    function currentIndex(uint256 period_) internal view returns (uint24 index) {
+        // Fits: period_ is at least one hour, and 2^24 hours are 1,900 years. In assembly because a period is never zero.
+        assembly ("memory-safe") {
+            index := div(timestamp(), period_)
+        }
     }
 
-    /// @notice What is spent with `amount` more, if the cap allows it. A cap of zero allows nothing, not even zero.
+    /// @notice What is spent with `amount` more, if the cap allows it.
     function checkedTotal(address asset, uint256 cap_, uint256 spent_, uint256 amount)
         internal
         pure
         returns (uint256 total)
     {
-        // Compared by subtraction: a token's amount is any 256-bit number and must not overflow into the cap.
-        if (cap_ == 0 || spent_ > cap_ || amount > cap_ - spent_) {
-            revert IRingMultisig.CapExceeded(asset, cap_, spent_, amount);
-        }
+        if (!allows(cap_, spent_, amount)) revert IRingMultisig.CapExceeded(asset, cap_, spent_, amount);
         return spent_ + amount;
+    }
+
+    /// @notice Whether the cap allows `amount` more. A cap of zero allows nothing, not even zero.
+    function allows(uint256 cap_, uint256 spent_, uint256 amount) internal pure returns (bool) {
+        // Compared by subtraction: a token's amount is any 256-bit number and must not overflow into the cap.
+        unchecked {
+            return cap_ != 0 && spent_ <= cap_ && amount <= cap_ - spent_;
+        }
     }
 }

@@ -7,7 +7,7 @@ import { IRingMultisig } from "../IRingMultisig.sol";
 /// @notice Canonical signatures only: one content, one key, one signature.
 library SignatureLib {
     /// @dev Half of the order of secp256k1 (EIP-2): a larger s is the same signature written another way.
-    uint256 private constant MAX_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+    uint256 internal constant MAX_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
     bytes4 private constant ERC1271_MAGIC = 0x1626ba7e;
 
     /// @notice The key that made a compact signature (ERC-2098). Never zero.

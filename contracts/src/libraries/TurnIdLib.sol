@@ -31,4 +31,14 @@ library TurnIdLib {
     function validUntil(TurnId id) internal pure returns (uint40) {
         return uint40(TurnId.unwrap(id));
     }
+
+    /// @notice Ring, epoch and nonce: what a key signs one content for.
+    function slot(TurnId id) internal pure returns (uint256) {
+        return TurnId.unwrap(id) >> 40;
+    }
+
+    /// @notice Whether the bits that mean nothing are zero.
+    function isClean(TurnId id) internal pure returns (bool) {
+        return TurnId.unwrap(id) >> 144 == 0;
+    }
 }

@@ -38,6 +38,30 @@ contract Burner {
     }
 }
 
+/// @notice Takes every call, and keeps the list of the functions that were called.
+contract Recorder {
+    bytes4[] private _called;
+
+    fallback() external payable {
+        _called.push(msg.sig);
+    }
+
+    function count() external view returns (uint256) {
+        return _called.length;
+    }
+
+    function at(uint256 index) external view returns (bytes4) {
+        return _called[index];
+    }
+}
+
+/// @notice Returns whatever follows the selector.
+contract Answerer {
+    fallback(bytes calldata input) external returns (bytes memory) {
+        return input[4:];
+    }
+}
+
 /// @notice Notes how much gas it got and how it was called.
 contract Gauge {
     uint256 public gasAtEntry;

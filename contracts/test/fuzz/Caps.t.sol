@@ -47,7 +47,8 @@ contract CapsTest is RingTest {
         IRingMultisig.Charter memory charter = _charter(1, 1, 1);
         _form(RING, charter);
         vm.prank(master);
-        treasury.setLimit(RING, address(token), cap, period, _direct(master));
+        treasury.setLimits(RING, _limits(address(token), cap, period), _direct(master));
+        _permit(RING, _transferOf(address(token)));
 
         CapModel model = new CapModel(cap, period);
         uint256 time = NOON;
@@ -63,6 +64,7 @@ contract CapsTest is RingTest {
             assertEq(success, model.allows(time, amount) && model.allows(time, amount + second));
             if (success) model.spend(time, amount + second);
         }
+        assertLe(model.mostInAnySpan(), 2 * uint256(cap), "the documented bound at the edge");
     }
 
     // ------------------------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ contract TurnsTest is RingTest {
         uint256 count;
         for (uint256 offset; offset < packed.length; ++count) {
             Call memory c;
-            uint8 kind;
+            uint256 kind;
             uint256 gas_;
             uint256 amount;
             (kind, c.requestId, gas_, c.target, amount) = CallBatch.head(packed, offset);

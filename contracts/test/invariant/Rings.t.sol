@@ -4,58 +4,61 @@ pragma solidity ^0.8.30;
 import { Test } from "forge-std/Test.sol";
 
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
+import { PlainToken } from "../doubles/Tokens.sol";
+import { RingActions } from "./RingActions.sol";
+import { Rule } from "./RingBooks.sol";
 import { RingHandler } from "./RingHandler.sol";
 
-/// @notice What holds after any sequence of calls. Each compares the contract with the handler's books of all that
-/// happened before, not with the same call.
-///
-/// - nonces: never back, one up for each executed turn and for nothing else
-/// - epochs: never back, one up for each change of keys or resumption and for nothing else
-/// - a halted ring executes nothing; only the master sets it going
-/// - a digest is executed once; no two contents share ring, epoch and nonce; no turn of an old epoch is executed
-/// - in no period more than the cap is spent; nothing leaves but what turns were allowed to spend
-/// - action nonces: one up for each action; nobody else acts for the master; no action works twice
+/// @notice What holds after any sequence of calls, by the handler's books of all that happened before. The first kind compares
+/// the contract's state with the books; the second asks whether a rule was ever broken on the way.
 contract RingsInvariantTest is Test {
-    uint256 private constant CAP = 10 ether;
-
     RingHandler private _handler;
     IRingMultisig private _treasury;
-    uint256 private _nativeAtStart;
-    uint256 private _tokensAtStart;
 
     function setUp() public {
         _handler = new RingHandler();
         _handler.setUp();
         _treasury = _handler.treasuryAddress();
-        (_nativeAtStart, _tokensAtStart) = _handler.balances();
-        bytes4[] memory selectors = new bytes4[](14);
-        selectors[0] = RingHandler.turn.selector;
-        selectors[1] = RingHandler.turn.selector;
-        selectors[2] = RingHandler.turn.selector;
-        selectors[3] = RingHandler.void.selector;
-        selectors[4] = RingHandler.signAhead.selector;
-        selectors[5] = RingHandler.sendWhatWasSignedEarlier.selector;
-        selectors[6] = RingHandler.replay.selector;
-        selectors[7] = RingHandler.pass.selector;
-        selectors[8] = RingHandler.halt.selector;
-        selectors[9] = RingHandler.resume.selector;
-        selectors[10] = RingHandler.formAnew.selector;
-        selectors[11] = RingHandler.replace.selector;
-        selectors[12] = RingHandler.usurp.selector;
-        selectors[13] = RingHandler.tamper.selector;
+        bytes4[21] memory functions = [
+            RingActions.turn.selector,
+            RingActions.turn.selector,
+            RingActions.turn.selector,
+            RingActions.turn.selector,
+            RingActions.turn.selector,
+            RingActions.void.selector,
+            RingActions.signAhead.selector,
+            RingActions.pass.selector,
+            RingActions.halt.selector,
+            RingActions.revoke.selector,
+            RingActions.proveEquivocation.selector,
+            RingActions.resume.selector,
+            RingActions.formAnew.selector,
+            RingActions.replace.selector,
+            RingActions.setPermissions.selector,
+            RingActions.setLimits.selector,
+            RingActions.permitPayment.selector,
+            RingActions.permitPayment.selector,
+            RingHandler.sendWhatWasSignedEarlier.selector,
+            RingHandler.replay.selector,
+            RingHandler.signWithFormerKeys.selector
+        ];
+        bytes4[4] memory attacks = [
+            RingHandler.replayAction.selector,
+            RingHandler.tamper.selector,
+            RingHandler.proveHonesty.selector,
+            RingHandler.usurp.selector
+        ];
+        bytes4[] memory selectors = new bytes4[](functions.length + attacks.length);
+        for (uint256 i; i < selectors.length; ++i) {
+            selectors[i] = i < functions.length ? functions[i] : attacks[i - functions.length];
+        }
         targetSelector(FuzzSelector(address(_handler), selectors));
-        bytes4[] memory more = new bytes4[](2);
-        more[0] = RingHandler.revoke.selector;
-        more[1] = RingHandler.replayAction.selector;
-        targetSelector(FuzzSelector(address(_handler), more));
         targetContract(address(_handler));
     }
 
-    /// @dev Everything that the handler found impossible when it happened.
-    function invariant_NothingImpossibleHappened() public view {
-        string[] memory wrongs = _handler.wrongs();
-        if (wrongs.length != 0) assertEq(wrongs[0], "");
-    }
+    // ------------------------------------------------------------------------------------------------------------
+    // The state is what the books say
+    // ------------------------------------------------------------------------------------------------------------
 
     function invariant_NonceCountsTheTurns() public view {
         for (uint32 ring = 1; ring <= 2; ++ring) {
@@ -81,39 +84,139 @@ contract RingsInvariantTest is Test {
         }
     }
 
-    function invariant_NoPeriodSpendsMoreThanItsCap() public view {
-        for (uint32 ring = 1; ring <= 2; ++ring) {
-            address main = _handler.charterOf(ring).asset;
-            for (uint256 day = _handler.firstPeriod(); day <= _handler.today(); ++day) {
-                assertLe(_handler.outflow(ring, main, day), CAP);
-                assertLe(_handler.outflow(ring, _handler.otherAsset(ring), day), CAP / 2);
-            }
-        }
-    }
-
-    /// @dev What left the treasury left by turns that were allowed to spend it. Failed calls are booked too, so this
-    /// is a bound and no equation.
-    function invariant_NothingLeavesUnbooked() public view {
-        (uint256 native, uint256 tokens) = _handler.balances();
-        assertLe(_nativeAtStart - native, _handler.totalOutflow(address(0)));
-        assertLe(_tokensAtStart - tokens, _handler.totalOutflow(_handler.otherAsset(1)));
-    }
-
-    /// @dev Each formation sets the meter back once: cap × (periods + formations), for each of the rings.
-    function invariant_TotalOutflowIsBoundedByTheCaps() public view {
-        uint256 periods = _handler.today() - _handler.firstPeriod() + 1;
-        uint256 changes = _handler.changes(1) + _handler.changes(2);
-        uint256 most = CAP * (2 * periods + changes);
-        (uint256 native, uint256 tokens) = _handler.balances();
-        assertLe(_nativeAtStart - native, most);
-        assertLe(_tokensAtStart - tokens, most);
-    }
-
     function invariant_ActionNonceCountsTheActions() public view {
         (address master, address guardian) = _handler.signers();
         assertEq(_treasury.actionNonce(master), _handler.actions(master));
         assertEq(_treasury.actionNonce(guardian), _handler.actions(guardian));
         assertEq(_treasury.master(), master);
         assertEq(_treasury.guardian(), guardian);
+        assertEq(_treasury.pendingMaster(), address(0));
+    }
+
+    /// @dev To the last unit: what calls that succeed took, and nothing else, has left.
+    function invariant_TreasuryHoldsWhatTheBooksSay() public view {
+        PlainToken token = PlainToken(_handler.tokenAddress());
+        assertEq(address(_treasury).balance, _handler.expectedBalance(address(0)));
+        assertEq(token.balanceOf(address(_treasury)), _handler.expectedBalance(address(token)));
+    }
+
+    /// @dev Failed calls are booked like the others; permitted payments are not.
+    function invariant_MetersShowWhatWasBooked() public view {
+        for (uint32 ring = 1; ring <= 2; ++ring) {
+            IRingMultisig.RingView memory state = _treasury.getRing(ring);
+            address main = _handler.charterOf(ring).asset;
+            assertEq(state.spent, _handler.booked(ring, main, state.periodIndex));
+            IRingMultisig.LimitView memory limit = _treasury.getLimit(ring, _handler.otherAsset(ring));
+            assertEq(limit.spent, _handler.booked(ring, limit.asset, limit.periodIndex));
+        }
+    }
+
+    function invariant_TurnsAndTheirTimeAreCounted() public view {
+        for (uint32 ring = 1; ring <= 2; ++ring) {
+            IRingMultisig.RingView memory state = _treasury.getRing(ring);
+            assertEq(state.turns, _handler.turnsIn(ring, state.periodIndex));
+            assertEq(state.lastTurnAt, _handler.lastTurnAt(ring));
+        }
+    }
+
+    function invariant_PermissionsAreWhatWasGiven() public view {
+        for (uint32 ring = 1; ring <= 2; ++ring) {
+            IRingMultisig.Permission[] memory listed = _treasury.getPermissions(ring);
+            for (uint256 i; i < listed.length; ++i) {
+                bytes4 selector = listed[i].selector;
+                if (selector != _handler.METERED() && selector != _handler.UNMETERED()) continue;
+                assertEq(listed[i].allowed, _handler.permitted(ring, selector));
+            }
+        }
+    }
+
+    /// @dev Unused, and of this epoch: otherwise it is not permitted.
+    function invariant_APermittedPaymentIsUsedOnceAtMost() public view {
+        for (uint32 ring = 1; ring <= 2; ++ring) {
+            (uint256 epoch, bytes16 requestId, address to, uint96 amount, bool used) = _handler.payment(ring);
+            address asset = _handler.charterOf(ring).asset;
+            assertEq(
+                _treasury.isPaymentPermitted(ring, requestId, asset, to, amount),
+                epoch == _handler.changes(ring) && !used
+            );
+        }
+        _never(Rule.NothingPassesTheCapButOncePermitted);
+    }
+
+    // ------------------------------------------------------------------------------------------------------------
+    // The rule was never broken
+    // ------------------------------------------------------------------------------------------------------------
+
+    function invariant_AHaltedRingMovesNothing() public view {
+        _never(Rule.HaltedRingsMoveNothing);
+    }
+
+    function invariant_TurnsGoInOrderAndOnce() public view {
+        _never(Rule.TurnsGoInOrder);
+        _never(Rule.OneContentPerNonce);
+    }
+
+    /// @dev No key that was revoked, none that never sat, none from outside the window.
+    function invariant_OnlyTheQuorumOfTheWindowCounts() public view {
+        _never(Rule.OnlyTheQuorumOfTheWindowCounts);
+        _never(Rule.TamperedTurnsFail);
+    }
+
+    function invariant_NothingRunsAfterTheLease() public view {
+        _never(Rule.NothingRunsAfterTheLease);
+    }
+
+    function invariant_NoPeriodHasMoreTurnsThanAllowed() public view {
+        _never(Rule.NoMoreTurnsAPeriodThanAllowed);
+    }
+
+    function invariant_NoGapIsShorterThanTheInterval() public view {
+        _never(Rule.NoGapShorterThanTheInterval);
+    }
+
+    function invariant_OnlyPermittedCallsAreMade() public view {
+        _never(Rule.OnlyPermittedCallsAreMade);
+    }
+
+    /// @dev By real balances, permitted payments apart.
+    function invariant_NoPeriodSpendsMoreThanItsCap() public view {
+        _never(Rule.NoPeriodSpendsMoreThanItsCap);
+    }
+
+    function invariant_OneRingDoesNotTouchAnother() public view {
+        _never(Rule.OtherRingsAreUntouched);
+    }
+
+    function invariant_NothingGoesBack() public view {
+        _never(Rule.NothingGoesBack);
+        _never(Rule.KeysChangeWithTheEpochAlone);
+    }
+
+    function invariant_TheMasterActsAndNobodyElse() public view {
+        _never(Rule.HonestActionsWork);
+        _never(Rule.NobodyElseActs);
+    }
+
+    function invariant_AProofTakesTwoContents() public view {
+        _never(Rule.ProofsTakeTwoContents);
+    }
+
+    /// @dev All of them in one campaign: for very long ones, where one each would take a day.
+    function invariant_AllAtOnce() public view {
+        invariant_NonceCountsTheTurns();
+        invariant_EpochCountsTheChanges();
+        invariant_HaltedUntilTheMasterSaysOtherwise();
+        invariant_CharterIsTheLastAnnounced();
+        invariant_ActionNonceCountsTheActions();
+        invariant_TreasuryHoldsWhatTheBooksSay();
+        invariant_MetersShowWhatWasBooked();
+        invariant_TurnsAndTheirTimeAreCounted();
+        invariant_PermissionsAreWhatWasGiven();
+        invariant_APermittedPaymentIsUsedOnceAtMost();
+        assertEq(_handler.allViolations(), 0);
+    }
+
+    function _never(Rule rule) private view {
+        assertEq(_handler.violations(rule), 0);
     }
 }

@@ -41,13 +41,22 @@ library Json {
         return string.concat("[", elements, "]");
     }
 
-    /// @notice `{"Name":[{"name":…,"type":…},…]}`, the types of `eth_signTypedData_v4`.
-    function types(Message memory message) internal pure returns (string memory list) {
+    /// @notice `{"Name":[{"name":…,"type":…},…],…}`, the types of `eth_signTypedData_v4`: the message's own and those of the
+    /// members of its arrays, which must not be empty.
+    function types(Message memory message) internal pure returns (string memory) {
+        return braced(typesOf(message));
+    }
+
+    function typesOf(Message memory message) private pure returns (string memory members) {
+        string memory list = "";
+        string memory nested = "";
         for (uint256 i; i < message.fields.length; ++i) {
-            string memory member = with("", "name", quoted(message.fields[i].name));
-            list = and(list, braced(with(member, "type", quoted(message.fields[i].kind))));
+            Field memory field = message.fields[i];
+            list = and(list, braced(with(with("", "name", quoted(field.name)), "type", quoted(field.kind))));
+            if (bytes(field.memberType).length != 0) nested = and(nested, typesOf(field.members[0]));
         }
-        return braced(with("", message.primaryType, bracketed(list)));
+        members = with("", message.primaryType, bracketed(list));
+        return bytes(nested).length == 0 ? members : and(members, nested);
     }
 
     function values(Message memory message) internal pure returns (string memory members) {
@@ -60,8 +69,14 @@ library Json {
     function value_(Field memory field) private pure returns (string memory list) {
         bytes32 kind = keccak256(bytes(field.kind));
         if (kind == keccak256("bytes")) return hexadecimal(field.value);
+        if (kind == keccak256("bool")) return uint256(bytes32(field.value)) == 0 ? "false" : "true";
+        if (kind == keccak256("bytes4")) return hexadecimal(abi.encodePacked(bytes4(bytes32(field.value))));
         if (kind == keccak256("bytes16")) return hexadecimal(abi.encodePacked(bytes16(bytes32(field.value))));
         if (kind == keccak256("address")) return quoted(VM.toString(abi.decode(field.value, (address))));
+        for (uint256 i; i < field.members.length; ++i) {
+            list = and(list, values(field.members[i]));
+        }
+        if (bytes(field.memberType).length != 0) return bracketed(list);
         if (kind != keccak256("address[]")) return number(uint256(bytes32(field.value)));
         for (uint256 at; at < field.value.length; at += 32) {
             bytes memory encoded = field.value;

@@ -41,4 +41,11 @@ library RingModel {
         }
         return run < window ? 0 : run - window + 1;
     }
+
+    /// @notice How many of `turns` turns in a row one key can sign at most: W each time around, and of the rest as many as
+    /// there are, or W.
+    function shareOfOneKey(uint256 seats, uint256 window, uint256 turns) internal pure returns (uint256) {
+        uint256 rest = turns % seats;
+        return window * (turns / seats) + (rest < window ? rest : window);
+    }
 }

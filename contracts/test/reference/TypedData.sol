@@ -2,13 +2,16 @@
 pragma solidity ^0.8.30;
 
 /// @notice A member of an EIP-712 struct: its type, its name, and its value: one word, the bytes, or the array's words.
+/// Of an array of structs the words are the hashes of `members`, and `memberType` is their type string.
 struct Field {
     string kind;
     string name;
     bytes value;
+    string memberType;
+    Message[] members;
 }
 
-/// @notice An EIP-712 message without nested structs: the only shape that this protocol signs.
+/// @notice An EIP-712 message whose only nested structs are the members of one array.
 struct Message {
     string primaryType;
     Field[] fields;
@@ -26,19 +29,31 @@ library TypedData {
     }
 
     function put(Message memory self, uint256 at, string memory kind, string memory name, uint256 value) internal pure {
-        self.fields[at] = Field(kind, name, abi.encode(value));
+        self.fields[at] = Field(kind, name, abi.encode(value), "", new Message[](0));
     }
 
     function put(Message memory self, uint256 at, string memory name, address value) internal pure {
-        self.fields[at] = Field("address", name, abi.encode(value));
+        self.fields[at] = Field("address", name, abi.encode(value), "", new Message[](0));
     }
 
     function put(Message memory self, uint256 at, string memory name, bytes memory value) internal pure {
-        self.fields[at] = Field("bytes", name, value);
+        self.fields[at] = Field("bytes", name, value, "", new Message[](0));
     }
 
     function put(Message memory self, uint256 at, string memory name, bytes16 value) internal pure {
-        self.fields[at] = Field("bytes16", name, abi.encode(value));
+        self.fields[at] = Field("bytes16", name, abi.encode(value), "", new Message[](0));
+    }
+
+    /// @param member Any message of the members' type: an empty array has a type too.
+    function put(Message memory self, uint256 at, string memory name, Message memory member, Message[] memory value)
+        internal
+        pure
+    {
+        bytes memory words;
+        for (uint256 i; i < value.length; ++i) {
+            words = bytes.concat(words, structHash(value[i]));
+        }
+        self.fields[at] = Field(string.concat(member.primaryType, "[]"), name, words, typeString(member), value);
     }
 
     function put(Message memory self, uint256 at, string memory name, address[] memory value) internal pure {
@@ -46,13 +61,13 @@ library TypedData {
         for (uint256 i; i < value.length; ++i) {
             words = bytes.concat(words, abi.encode(value[i]));
         }
-        self.fields[at] = Field("address[]", name, words);
+        self.fields[at] = Field("address[]", name, words, "", new Message[](0));
     }
 
     /// @notice Whether a value is not one word, but is hashed into one.
     function isDynamic(Field memory field) internal pure returns (bool) {
         bytes32 kind = keccak256(bytes(field.kind));
-        return kind == keccak256("bytes") || kind == keccak256("address[]");
+        return kind == keccak256("bytes") || kind == keccak256("address[]") || bytes(field.memberType).length != 0;
     }
 
     function typeString(Message memory self) internal pure returns (string memory result) {
@@ -60,6 +75,9 @@ library TypedData {
             result = string.concat(result, i == 0 ? "" : ",", self.fields[i].kind, " ", self.fields[i].name);
         }
         result = string.concat(self.primaryType, "(", result, ")");
+        for (uint256 i; i < self.fields.length; ++i) {
+            result = string.concat(result, self.fields[i].memberType);
+        }
     }
 
     function structHash(Message memory self) internal pure returns (bytes32) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
 import { RingTest, Turn } from "../RingTest.sol";
-import { Bomb, Burner, Gauge, LoudToken, Refuser } from "../doubles/Callees.sol";
+import { Answerer, Bomb, Burner, Gauge, LoudToken, Refuser } from "../doubles/Callees.sol";
 import { FalseToken, ShortAnswerToken, SilentToken, TwoToken } from "../doubles/Tokens.sol";
 
 /// @notice Calls that fail, and the gas that each call is owed.
@@ -15,6 +17,7 @@ contract FailingCallsTest is RingTest {
         super.setUp();
         _ring = _usualCharter();
         _form(RING, _ring);
+        _permit(RING, _bareTransfer(address(0)));
     }
 
     // ------------------------------------------------------------------------------------------------------------
@@ -43,7 +46,7 @@ contract FailingCallsTest is RingTest {
 
     function test_ATokenThatReturnsABombButIsRightInItsFirstWord() public {
         address loud = address(new LoudToken());
-        _limit(RING, loud, 1 ether);
+        _allow(RING, loud, 1 ether);
         bytes memory calls = bytes.concat(
             _call(FIRST, 3_000_000, loud, 0, abi.encodeWithSignature("transfer(address,uint256)", payee, 1)),
             _pay(payee, 7)
@@ -85,12 +88,43 @@ contract FailingCallsTest is RingTest {
 
     function test_ATokenThatReturnsNothingSucceeds() public {
         SilentToken silent = new SilentToken();
-        _limit(RING, address(silent), 1 ether);
+        _allow(RING, address(silent), 1 ether);
         Turn memory turn = _turn(RING, _ring, _transfer(address(silent), payee, 5));
         vm.recordLogs();
         _execute(turn);
         assertEq(vm.getRecordedLogs().length, 1, "no failure");
         assertEq(silent.balanceOf(payee), 5);
+    }
+
+    /// @dev The other two of ERC-20's functions that answer.
+    function test_ATransferFromOrAnApprovalThatReturnsFalse() public {
+        address answerer = address(new Answerer());
+        bytes4[2] memory selectors = [IERC20.transferFrom.selector, IERC20.approve.selector];
+        for (uint256 i; i < selectors.length; ++i) {
+            _permit(RING, _unmetered(answerer, selectors[i]));
+            bytes memory said = abi.encodePacked(selectors[i], abi.encode(uint256(0)));
+            _failsAlone(_call(FIRST, CALL_GAS, answerer, 0, said));
+            _failsAlone(_call(FIRST, CALL_GAS, answerer, 0, abi.encodePacked(selectors[i], abi.encode(uint256(2)))));
+            _succeeds(_call(FIRST, CALL_GAS, answerer, 0, abi.encodePacked(selectors[i], abi.encode(uint256(1)))));
+            _succeeds(_call(FIRST, CALL_GAS, answerer, 0, bytes.concat(selectors[i])));
+        }
+    }
+
+    /// @dev What another function returns is its own affair.
+    function test_AnotherFunctionThatReturnsFalseSucceeds() public {
+        address answerer = address(new Answerer());
+        _permit(RING, _unmetered(answerer, 0xc0ffee00));
+        _succeeds(_call(FIRST, CALL_GAS, answerer, 0, abi.encodePacked(bytes4(0xc0ffee00), abi.encode(uint256(0)))));
+    }
+
+    function test_AnotherFunctionWithoutCode() public {
+        address nobody = makeAddr("nobody");
+        _permit(RING, _unmetered(nobody, 0xc0ffee00));
+        _failsAlone(_call(FIRST, CALL_GAS, nobody, 0, hex"c0ffee00"));
+    }
+
+    function test_ABareTransferNeedsNoCode() public {
+        _succeeds(_call(FIRST, CALL_GAS, makeAddr("nobody"), 1, ""));
     }
 
     /// @dev The same answers judged when the token is the ring's main asset.
@@ -178,7 +212,7 @@ contract FailingCallsTest is RingTest {
 
     function test_ACallMayNotUseMoreThanWasSigned() public {
         Gauge gauge = new Gauge();
-        _limit(RING, address(gauge), 1);
+        _allow(RING, address(gauge), 1);
         bytes memory data = abi.encodeWithSignature("transfer(address,uint256)", payee, 1);
         _run(RING, _ring, _call(FIRST, 200_000, address(gauge), 0, data));
         assertLe(gauge.gasAtEntry(), 200_000);
@@ -188,7 +222,7 @@ contract FailingCallsTest is RingTest {
     // ------------------------------------------------------------------------------------------------------------
 
     function executeWithGas(Turn calldata turn, uint256 gas_) external {
-        treasury.execute{ gas: gas_ }(turn.id, turn.terms, turn.budget, turn.calls, turn.witness);
+        treasury.execute{ gas: gas_ }(turn.id, turn.terms, turn.budget, _signedCalls(turn));
     }
 
     function _givenGas(Gauge gauge, uint256 gas_, uint24 signed, bool withValue) private returns (bool success) {
@@ -211,7 +245,7 @@ contract FailingCallsTest is RingTest {
 
     function _gaugeCall(Gauge gauge, uint24 signed, bool withValue) private returns (bytes memory) {
         if (withValue) return _pay(FIRST, signed, address(gauge), 1);
-        if (treasury.getLimit(RING, address(gauge)).period == 0) _limit(RING, address(gauge), 1 ether);
+        if (treasury.getLimit(RING, address(gauge)).period == 0) _allow(RING, address(gauge), 1 ether);
         return _call(FIRST, signed, address(gauge), 0, abi.encodeWithSignature("transfer(address,uint256)", payee, 1));
     }
 
@@ -247,8 +281,24 @@ contract FailingCallsTest is RingTest {
         assertEq(payee.balance, balance + 7);
     }
 
+    function _succeeds(bytes memory call_) private {
+        Turn memory turn = _turn(RING, _ring, call_);
+        vm.recordLogs();
+        _execute(turn);
+        assertEq(vm.getRecordedLogs().length, 1, "no failure");
+    }
+
+    function _unmetered(address target, bytes4 selector)
+        private
+        pure
+        returns (IRingMultisig.Permission memory permission)
+    {
+        permission = _bareTransfer(target);
+        permission.selector = selector;
+    }
+
     function _tokenFailsAlone(address asset) private {
-        _limit(RING, asset, 1 ether);
+        _allow(RING, asset, 1 ether);
         _failsAlone(_call(FIRST, CALL_GAS, asset, 0, abi.encodeWithSignature("transfer(address,uint256)", payee, 1)));
     }
 }

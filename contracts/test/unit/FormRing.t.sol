@@ -38,12 +38,14 @@ contract FormRingTest is RingTest {
     function testFuzz_CharterHashIsTheWordsInOrder(IRingMultisig.Charter memory charter) public view {
         vm.assume(charter.seats.length < 256);
         bytes memory words = bytes.concat(
-            bytes26(0),
-            bytes3(charter.period),
-            bytes1(charter.quorum),
-            bytes1(charter.window),
-            bytes1(uint8(charter.seats.length))
+            bytes10(0),
+            bytes5(charter.lastNonce),
+            bytes5(charter.expiresAt),
+            bytes3(charter.interval),
+            bytes3(charter.turnsPerPeriod),
+            bytes3(charter.period)
         );
+        words = bytes.concat(words, bytes1(charter.quorum), bytes1(charter.window), bytes1(uint8(charter.seats.length)));
         words = bytes.concat(words, bytes20(charter.asset), bytes12(charter.cap));
         for (uint256 i; i < charter.seats.length; ++i) {
             words = bytes.concat(words, bytes12(0), bytes20(charter.seats[i]));
@@ -72,10 +74,47 @@ contract FormRingTest is RingTest {
         bool works =
             seats >= 1 && seats <= 32 && 1 <= quorum && quorum <= window && window <= seats && period >= 1 hours;
         vm.prank(master);
-        try treasury.formRing(RING, charter, _direct(master)) {
+        try treasury.formRing(RING, 0, charter, _direct(master)) {
             assertTrue(works);
         } catch {
             assertFalse(works);
+        }
+    }
+
+    function test_RevertWhen_TheTurnsInAPeriodCannotBe() public {
+        uint24[3] memory wrong = [uint24(0), 2 ** 23, type(uint24).max];
+        for (uint256 i; i < wrong.length; ++i) {
+            IRingMultisig.Charter memory charter = _usualCharter();
+            charter.turnsPerPeriod = wrong[i];
+            vm.prank(master);
+            vm.expectRevert(abi.encodeWithSelector(IRingMultisig.CharterInvalid.selector, 3, 2, 2, DAY, wrong[i]));
+            treasury.formRing(RING, 0, charter, _direct(master));
+        }
+    }
+
+    /// @dev There is no nonce after it.
+    function test_RevertWhen_TheLastNonceIsTheLargestNumber() public {
+        IRingMultisig.Charter memory charter = _usualCharter();
+        charter.lastNonce = type(uint40).max;
+        vm.prank(master);
+        vm.expectRevert(abi.encodeWithSelector(IRingMultisig.LastNonceInvalid.selector, type(uint40).max));
+        treasury.formRing(RING, 0, charter, _direct(master));
+        charter.lastNonce -= 1;
+        _form(RING, charter);
+        _run(RING, charter, "");
+    }
+
+    /// @dev What was signed before another change of the keys is dead; a new ring is of epoch zero.
+    function test_RevertWhen_TheEpochIsAnother() public {
+        IRingMultisig.Charter memory charter = _usualCharter();
+        for (uint32 current; current < 2; ++current) {
+            for (uint32 epoch; epoch < 3; ++epoch) {
+                if (epoch == current) continue;
+                vm.prank(master);
+                vm.expectRevert(abi.encodeWithSelector(IRingMultisig.EpochMismatch.selector, current, epoch));
+                treasury.formRing(RING, epoch, charter, _direct(master));
+            }
+            _form(RING, charter);
         }
     }
 
@@ -105,7 +144,7 @@ contract FormRingTest is RingTest {
         charter.asset = address(treasury);
         vm.prank(master);
         vm.expectRevert(abi.encodeWithSelector(IRingMultisig.AssetInvalid.selector, address(treasury)));
-        treasury.formRing(RING, charter, _direct(master));
+        treasury.formRing(RING, 0, charter, _direct(master));
     }
 
     function test_RevertWhen_NotTheMaster() public {
@@ -113,7 +152,7 @@ contract FormRingTest is RingTest {
         for (uint256 i; i < others.length; ++i) {
             vm.prank(others[i]);
             vm.expectRevert(abi.encodeWithSelector(IRingMultisig.NotEntitled.selector, others[i]));
-            treasury.formRing(RING, _usualCharter(), _direct(others[i]));
+            treasury.formRing(RING, 0, _usualCharter(), _direct(others[i]));
         }
     }
 
@@ -122,7 +161,8 @@ contract FormRingTest is RingTest {
         _form(RING, charter);
         _run(RING, charter, _pay(payee, CAP));
         _run(RING, charter, "");
-        _limit(RING, address(token), 5);
+        _allow(RING, address(token), 5);
+        vm.warp(NOON + 5);
         _run(RING, charter, _transfer(address(token), payee, 2));
 
         IRingMultisig.Charter memory larger = _charter(5, 3, 2);
@@ -134,8 +174,11 @@ contract FormRingTest is RingTest {
         assertEq(state.nonce, 3);
         assertEq(state.epoch, 2);
         assertEq(state.spent, 0);
+        assertEq(state.turns, 0);
         assertEq(state.periodIndex, 0);
+        assertEq(state.lastTurnAt, NOON + 5, "the time of the last turn stays");
         assertEq(treasury.getLimit(RING, address(token)).spent, 2, "limits on other assets stay");
+        assertEq(treasury.getPermissions(RING).length, 1, "and so do permissions");
         _refused(old, abi.encodeWithSelector(IRingMultisig.EpochMismatch.selector, 2, 1));
         _execute(early);
         _run(RING, larger, _pay(payee, CAP - 1));
@@ -169,13 +212,17 @@ contract FormRingTest is RingTest {
         IRingMultisig.Charter memory charter = _charter(seats, window, quorum);
         charter.period = period;
         vm.prank(master);
-        vm.expectRevert(abi.encodeWithSelector(IRingMultisig.CharterInvalid.selector, seats, window, quorum, period));
-        treasury.formRing(RING, charter, _direct(master));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IRingMultisig.CharterInvalid.selector, seats, window, quorum, period, charter.turnsPerPeriod
+            )
+        );
+        treasury.formRing(RING, 0, charter, _direct(master));
     }
 
     function _seatInvalid(IRingMultisig.Charter memory charter, uint256 seat) private {
         vm.prank(master);
         vm.expectRevert(abi.encodeWithSelector(IRingMultisig.SeatInvalid.selector, seat, charter.seats[seat]));
-        treasury.formRing(RING, charter, _direct(master));
+        treasury.formRing(RING, 0, charter, _direct(master));
     }
 }

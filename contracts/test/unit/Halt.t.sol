@@ -106,7 +106,7 @@ contract HaltTest is RingTest {
         bytes memory signature = _haltSignature(keys[0], RING);
         treasury.halt(RING, _ring, keys[0], signature);
         vm.prank(master);
-        treasury.resume(RING, _direct(master));
+        treasury.resume(RING, 1, _direct(master));
         vm.expectRevert(IRingMultisig.SignatureInvalid.selector);
         treasury.halt(RING, _ring, keys[0], signature);
         _run(RING, _ring, _pay(payee, 1));

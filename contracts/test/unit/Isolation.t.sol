@@ -14,8 +14,8 @@ contract IsolationTest is RingTest {
         _ring = _usualCharter();
         _form(RING, _ring);
         _form(OTHER, _ring);
-        _limit(RING, address(token), CAP);
-        _limit(OTHER, address(token), CAP);
+        _allow(RING, address(token), CAP);
+        _allow(OTHER, address(token), CAP);
         _run(OTHER, _ring, bytes.concat(_pay(payee, 5), _transfer(address(token), payee, 6)));
     }
 
@@ -27,13 +27,15 @@ contract IsolationTest is RingTest {
         treasury.halt(RING, _ring, keys[0], "");
         assertEq(_stateOf(OTHER), before);
         vm.startPrank(master);
-        treasury.resume(RING, _direct(master));
+        treasury.resume(RING, 1, _direct(master));
         treasury.revoke(RING, keys[1], _ring, _direct(master));
         IRingMultisig.Charter memory charter = _usualCharter();
         charter.seats[1] = address(0);
-        treasury.replace(RING, 1, keys[9], charter, _direct(master));
-        treasury.setLimit(RING, address(token), 1, DAY, _direct(master));
-        treasury.formRing(RING, _charter(5, 5, 5), _direct(master));
+        treasury.replace(RING, 3, 1, keys[9], false, charter, _direct(master));
+        treasury.setLimits(RING, _limits(address(token), 1, DAY), _direct(master));
+        treasury.setPermissions(RING, _permissions(_bareTransfer(payee)), _direct(master));
+        treasury.permitPayment(RING, 4, bytes16(uint128(1)), address(0), payee, 1, _direct(master));
+        treasury.formRing(RING, 4, _charter(5, 5, 5), _direct(master));
         vm.stopPrank();
         assertEq(_stateOf(OTHER), before);
     }
@@ -68,8 +70,6 @@ contract IsolationTest is RingTest {
     }
 
     function _stateOf(uint32 ring) private view returns (bytes memory) {
-        return abi.encode(
-            treasury.getRing(ring), treasury.getLimit(ring, address(token)), treasury.getLimit(ring, address(0))
-        );
+        return abi.encode(treasury.getRing(ring), treasury.getLimits(ring), treasury.getPermissions(ring));
     }
 }

@@ -2,10 +2,10 @@
 pragma solidity ^0.8.30;
 
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
+import { TokenReceiver } from "../../src/TokenReceiver.sol";
 import { RingTest } from "../RingTest.sol";
-import { Bomb, Gauge, Refuser } from "../doubles/Callees.sol";
 
-/// @notice Who is master and guardian, and what the master's own call does.
+/// @notice Who is master and guardian.
 contract MasterTest is RingTest {
     // ------------------------------------------------------------------------------------------------------------
     // Deployment and funding
@@ -67,13 +67,17 @@ contract MasterTest is RingTest {
         bytes memory refusal = abi.encodeWithSelector(IRingMultisig.NotEntitled.selector, guardian);
         vm.startPrank(guardian);
         vm.expectRevert(refusal);
-        treasury.formRing(RING, charter, _direct(guardian));
+        treasury.formRing(RING, 1, charter, _direct(guardian));
         vm.expectRevert(refusal);
-        treasury.resume(RING, _direct(guardian));
+        treasury.resume(RING, 1, _direct(guardian));
         vm.expectRevert(refusal);
-        treasury.replace(RING, 0, keys[9], charter, _direct(guardian));
+        treasury.replace(RING, 1, 0, keys[9], true, charter, _direct(guardian));
         vm.expectRevert(refusal);
-        treasury.setLimit(RING, address(token), 5, DAY, _direct(guardian));
+        treasury.setLimits(RING, _limits(address(token), 5, DAY), _direct(guardian));
+        vm.expectRevert(refusal);
+        treasury.setPermissions(RING, _permissions(_bareTransfer(payee)), _direct(guardian));
+        vm.expectRevert(refusal);
+        treasury.permitPayment(RING, 1, bytes16(uint128(1)), address(0), payee, 1, _direct(guardian));
         vm.expectRevert(refusal);
         treasury.setGuardian(stranger, _direct(guardian));
         vm.expectRevert(refusal);
@@ -81,7 +85,7 @@ contract MasterTest is RingTest {
         vm.expectRevert(refusal);
         treasury.acceptMaster(_direct(guardian));
         vm.expectRevert(refusal);
-        treasury.masterExecute(payee, 1, "", _direct(guardian));
+        treasury.masterExecute(payee, 1, "", 0, _direct(guardian));
         vm.stopPrank();
         assertEq(treasury.actionNonce(guardian), 0);
     }
@@ -158,77 +162,6 @@ contract MasterTest is RingTest {
     }
 
     // ------------------------------------------------------------------------------------------------------------
-    // The master's call
-    // ------------------------------------------------------------------------------------------------------------
-
-    function test_MasterExecute_MakesAnyCall() public {
-        bytes memory data = abi.encodeCall(token.approve, (payee, 5));
-        vm.expectEmit(true, true, true, true, address(treasury));
-        emit IRingMultisig.MasterExecuted(address(token), 0, data);
-        vm.prank(master);
-        bytes memory result = treasury.masterExecute(address(token), 0, data, _direct(master));
-        assertEq(token.allowance(address(treasury), payee), 5);
-        assertEq(result, abi.encode(true));
-    }
-
-    function test_MasterExecute_SendsValueAndData() public {
-        Gauge gauge = new Gauge();
-        vm.prank(master);
-        treasury.masterExecute(address(gauge), 3 ether, hex"c0ffee", _direct(master));
-        assertEq(gauge.value(), 3 ether);
-        assertEq(gauge.data(), hex"c0ffee");
-    }
-
-    /// @dev The rescue works while every ring stands, and over every cap.
-    function test_MasterExecute_WorksWhileHaltedAndOverTheCaps() public {
-        IRingMultisig.Charter memory charter = _usualCharter();
-        _form(RING, charter);
-        vm.startPrank(master);
-        treasury.halt(RING, charter, master, "");
-        treasury.masterExecute(payee, address(treasury).balance, "", _direct(master));
-        vm.stopPrank();
-        assertEq(address(treasury).balance, 0);
-    }
-
-    function test_RevertWhen_TheMasterCallsTheTreasury() public {
-        vm.prank(master);
-        vm.expectRevert(IRingMultisig.SelfCall.selector);
-        treasury.masterExecute(address(treasury), 0, "", _direct(master));
-    }
-
-    function test_RevertWhen_TheMastersCallFails() public {
-        address refuser = address(new Refuser());
-        vm.prank(master);
-        vm.expectRevert(abi.encodeWithSelector(IRingMultisig.MasterCallFailed.selector, bytes("")));
-        treasury.masterExecute(refuser, 0, "", _direct(master));
-        assertEq(treasury.actionNonce(master), 0, "the nonce is not used");
-    }
-
-    function test_RevertWhen_TheMastersCallFails_TheReasonIsPassedOn() public {
-        bytes memory data = abi.encodeCall(token.transfer, (address(0), 5));
-        (, bytes memory reason) = address(token).call(data);
-        vm.prank(master);
-        vm.expectRevert(abi.encodeWithSelector(IRingMultisig.MasterCallFailed.selector, reason));
-        treasury.masterExecute(address(token), 0, data, _direct(master));
-    }
-
-    function test_RevertWhen_TheMastersCallFails_TheReasonIsCut() public {
-        address bomb = address(new Bomb());
-        vm.prank(master);
-        vm.expectRevert(abi.encodeWithSelector(IRingMultisig.MasterCallFailed.selector, new bytes(256)));
-        treasury.masterExecute(bomb, 0, "", _direct(master));
-    }
-
-    function test_RevertWhen_TheMastersCallIsNotTheirs() public {
-        address[3] memory others = [guardian, keys[0], stranger];
-        for (uint256 i; i < others.length; ++i) {
-            vm.prank(others[i]);
-            vm.expectRevert(abi.encodeWithSelector(IRingMultisig.NotEntitled.selector, others[i]));
-            treasury.masterExecute(payee, 1, "", _direct(others[i]));
-        }
-    }
-
-    // ------------------------------------------------------------------------------------------------------------
 
     function _transferMaster(address to) private {
         vm.prank(master);
@@ -236,14 +169,17 @@ contract MasterTest is RingTest {
     }
 
     function _known(bytes4 selector) private pure returns (bool) {
-        bytes4[19] memory known = [
+        bytes4[31] memory known = [
             IRingMultisig.execute.selector,
             IRingMultisig.halt.selector,
+            IRingMultisig.proveEquivocation.selector,
             IRingMultisig.formRing.selector,
             IRingMultisig.resume.selector,
             IRingMultisig.revoke.selector,
             IRingMultisig.replace.selector,
-            IRingMultisig.setLimit.selector,
+            IRingMultisig.setPermissions.selector,
+            IRingMultisig.setLimits.selector,
+            IRingMultisig.permitPayment.selector,
             IRingMultisig.setGuardian.selector,
             IRingMultisig.transferMaster.selector,
             IRingMultisig.acceptMaster.selector,
@@ -254,12 +190,21 @@ contract MasterTest is RingTest {
             IRingMultisig.actionNonce.selector,
             IRingMultisig.getRing.selector,
             IRingMultisig.getLimit.selector,
+            IRingMultisig.getLimits.selector,
+            IRingMultisig.getPermission.selector,
+            IRingMultisig.getPermissions.selector,
+            IRingMultisig.isPaymentPermitted.selector,
+            IRingMultisig.charterHash.selector,
             IRingMultisig.domainSeparator.selector,
-            IRingMultisig.turnDigest.selector
+            IRingMultisig.turnDigest.selector,
+            TokenReceiver.onERC721Received.selector,
+            TokenReceiver.onERC1155Received.selector,
+            TokenReceiver.onERC1155BatchReceived.selector,
+            TokenReceiver.supportsInterface.selector
         ];
         for (uint256 i; i < known.length; ++i) {
             if (known[i] == selector) return true;
         }
-        return selector == IRingMultisig.charterHash.selector;
+        return false;
     }
 }

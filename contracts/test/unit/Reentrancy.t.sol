@@ -2,10 +2,12 @@
 pragma solidity ^0.8.30;
 
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
+import { TurnId } from "../../src/libraries/TurnIdLib.sol";
 import { RingTest } from "../RingTest.sol";
 import { Reenterer } from "../doubles/Callees.sol";
 import { HookToken } from "../doubles/Tokens.sol";
 import { Messages } from "../reference/Messages.sol";
+import { Message } from "../reference/TypedData.sol";
 
 /// @notice A callee that calls back is refused, whatever it carries. Each time the same call succeeds from outside
 /// afterwards: it was refused for its moment alone.
@@ -26,7 +28,7 @@ contract ReentrancyTest is RingTest {
         _callee = new Reenterer(address(treasury));
         _hook = new HookToken();
         _hook.mint(address(treasury), 1 ether);
-        _limit(RING, address(_hook), 1 ether);
+        _allow(RING, address(_hook), 1 ether);
     }
 
     function test_RevertWhen_TheNextTurnComesFromACallee() public {
@@ -42,58 +44,51 @@ contract ReentrancyTest is RingTest {
         assertTrue(treasury.getRing(RING).halted);
     }
 
-    function test_RevertWhen_AMasterActionComesFromACallee() public {
-        uint256 n = treasury.actionNonce(master);
+    function test_RevertWhen_AProofComesFromACallee() public {
+        TurnId id = _id(OTHER, 1, 0, NO_EXPIRY);
+        _refusedWithin(
+            abi.encodeCall(
+                IRingMultisig.proveEquivocation,
+                (_ring, _signedTurn(id, keys[0], hex"01"), _signedTurn(id, keys[0], hex"02"))
+            )
+        );
+    }
+
+    function test_RevertWhen_AChangeOfKeysComesFromACallee() public {
         IRingMultisig.Charter memory c = _ring;
+        _refusedWithin(abi.encodeCall(IRingMultisig.formRing, (9, 0, c, _byMaster(_formRing(c)))));
         _refusedWithin(
-            abi.encodeCall(IRingMultisig.formRing, (9, c, _by(master, Messages.formRing(9, c, n, DEADLINE), DEADLINE)))
+            abi.encodeCall(IRingMultisig.resume, (OTHER, 1, _byMaster(Messages.resume(OTHER, 1, _nonce(), DEADLINE))))
         );
-        _refusedWithin(
-            abi.encodeCall(IRingMultisig.resume, (OTHER, _by(master, Messages.resume(OTHER, ++n, DEADLINE), DEADLINE)))
-        );
-        _refusedWithin(
-            abi.encodeCall(
-                IRingMultisig.revoke,
-                (OTHER, keys[0], c, _by(master, Messages.revoke(OTHER, keys[0], ++n, DEADLINE), DEADLINE))
-            )
-        );
+        Message memory message = Messages.revoke(OTHER, keys[0], _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.revoke, (OTHER, keys[0], c, _byMaster(message))));
         c.seats[0] = address(0);
+        message = Messages.replace(OTHER, 3, 0, keys[9], true, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.replace, (OTHER, 3, 0, keys[9], true, c, _byMaster(message))));
+    }
+
+    function test_RevertWhen_ALooserRuleComesFromACallee() public {
+        IRingMultisig.LimitSetting[] memory limits = _limits(address(token), 5, DAY);
+        Message memory message = Messages.setLimits(OTHER, limits, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.setLimits, (OTHER, limits, _byMaster(message))));
+        IRingMultisig.Permission[] memory permissions = _permissions(_bareTransfer(payee));
+        message = Messages.setPermissions(OTHER, permissions, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.setPermissions, (OTHER, permissions, _byMaster(message))));
+        message = Messages.permitPayment(OTHER, 1, bytes16(0), address(0), payee, 1, _nonce(), DEADLINE);
         _refusedWithin(
             abi.encodeCall(
-                IRingMultisig.replace,
-                (OTHER, 0, keys[9], c, _by(master, Messages.replace(OTHER, 0, keys[9], ++n, DEADLINE), DEADLINE))
+                IRingMultisig.permitPayment, (OTHER, 1, bytes16(0), address(0), payee, 1, _byMaster(message))
             )
         );
-        _refusedWithin(
-            abi.encodeCall(
-                IRingMultisig.setLimit,
-                (
-                    OTHER,
-                    address(token),
-                    5,
-                    DAY,
-                    _by(master, Messages.setLimit(OTHER, address(token), 5, DAY, ++n, DEADLINE), DEADLINE)
-                )
-            )
-        );
-        _refusedWithin(
-            abi.encodeCall(
-                IRingMultisig.setGuardian,
-                (stranger, _by(master, Messages.setGuardian(stranger, ++n, DEADLINE), DEADLINE))
-            )
-        );
-        _refusedWithin(
-            abi.encodeCall(
-                IRingMultisig.masterExecute,
-                (payee, 1, "", _by(master, Messages.masterExecute(payee, 1, "", ++n, DEADLINE), DEADLINE))
-            )
-        );
-        _refusedWithin(
-            abi.encodeCall(
-                IRingMultisig.transferMaster,
-                (stranger, _by(master, Messages.transferMaster(stranger, ++n, DEADLINE), DEADLINE))
-            )
-        );
+    }
+
+    function test_RevertWhen_AnActionOfTheMasterComesFromACallee() public {
+        Message memory message = Messages.setGuardian(stranger, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.setGuardian, (stranger, _byMaster(message))));
+        message = Messages.masterExecute(payee, 1, "", 0, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.masterExecute, (payee, 1, "", 0, _byMaster(message))));
+        message = Messages.transferMaster(stranger, _nonce(), DEADLINE);
+        _refusedWithin(abi.encodeCall(IRingMultisig.transferMaster, (stranger, _byMaster(message))));
         _refusedWithin(
             abi.encodeCall(IRingMultisig.acceptMaster, (_by(stranger, Messages.acceptMaster(0, DEADLINE), DEADLINE)))
         );
@@ -113,7 +108,7 @@ contract ReentrancyTest is RingTest {
         bytes memory inner = _encoded(_turn(OTHER, _ring, _pay(payee, 1)));
         _callee.prepare(inner);
         vm.prank(master);
-        treasury.masterExecute(address(_callee), 1, "", _direct(master));
+        treasury.masterExecute(address(_callee), 1, "", 0, _direct(master));
         _wasRefused();
     }
 
@@ -133,6 +128,18 @@ contract ReentrancyTest is RingTest {
         vm.stopPrank();
         _run(RING, _ring, _pay(payee, 1));
         assertEq(payee.balance, 1);
+    }
+
+    function _formRing(IRingMultisig.Charter memory charter) private view returns (Message memory) {
+        return Messages.formRing(9, 0, charter, _nonce(), DEADLINE);
+    }
+
+    function _nonce() private view returns (uint256) {
+        return treasury.actionNonce(master);
+    }
+
+    function _byMaster(Message memory message) private view returns (IRingMultisig.Authorization memory) {
+        return _by(master, message, DEADLINE);
     }
 
     function _refusedWithin(bytes memory inner) private {

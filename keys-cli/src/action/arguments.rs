@@ -1,19 +1,14 @@
 //! The arguments of each action, the same for one step and for three.
 
-use std::path::{Path, PathBuf};
-
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, Bytes};
 use clap::{Args, Subcommand};
-use ring_contracts::{Action, Charter, Halt};
-use ring_keystore::files;
-use serde_json::Value;
+use ring_contracts::{Action, RequestId};
 
+use super::{permit::PermitArgs, wish::Wish};
 use crate::{
     amount::Amount,
-    chain::Chain,
-    cli::{parse_address, parse_asset, parse_guardian},
-    error::Error,
-    ring, time,
+    cli::{parse_address, parse_asset, parse_guardian, parse_id},
+    time,
 };
 
 /// The actions that have no other home on the command line. `H` is how they are carried out.
@@ -27,8 +22,12 @@ pub enum ActionCommand<H: Args> {
     Halt(RingArgs<H>),
     /// Let a halted ring go on, in a new epoch (master)
     Resume(RingArgs<H>),
-    /// Cap what a ring may spend of an asset beside its main one (master)
-    Limit(LimitArgs<H>),
+    /// Permit a ring to call a function of a contract, or to send bare value; or take that away (master)
+    Permit(PermitArgs<H>),
+    /// Cap what a ring may spend of an asset beside its main one; what spends it needs a permission, too (master)
+    Allow(AllowArgs<H>),
+    /// Let a ring make one payment of its main asset that its cap would refuse (master)
+    PermitPayment(PermitPaymentArgs<H>),
     /// Name the guardian, or none (master)
     Guardian(GuardianArgs<H>),
     /// Hand the master's role over, in two steps
@@ -84,6 +83,9 @@ pub struct ReplaceArgs<H: Args> {
     /// The seat's new key
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub key: Address,
+    /// Let the ring go on if it is halted
+    #[arg(long)]
+    pub resume: bool,
     /// How.
     #[command(flatten)]
     pub how: H,
@@ -108,7 +110,7 @@ pub struct AssetAndCap {
 
 /// A limit of a ring.
 #[derive(Debug, Args)]
-pub struct LimitArgs<H: Args> {
+pub struct AllowArgs<H: Args> {
     /// The ring's number
     #[arg(long, value_name = "N")]
     pub ring: u32,
@@ -120,28 +122,24 @@ pub struct LimitArgs<H: Args> {
     pub how: H,
 }
 
-/// A ring as it is to be.
+/// One payment outside the cap.
 #[derive(Debug, Args)]
-pub struct FormationArgs<H: Args> {
+pub struct PermitPaymentArgs<H: Args> {
     /// The ring's number
     #[arg(long, value_name = "N")]
     pub ring: u32,
-    /// A file with the whole charter as JSON, or what `ring show --json` printed, instead of the options that follow
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["window", "quorum", "asset", "cap", "decimals", "period", "seat"])]
-    pub charter: Option<PathBuf>,
-    /// W: how many seats may sign a turn
-    #[arg(long, value_name = "W", required_unless_present = "charter")]
-    pub window: Option<u8>,
-    /// Q: how many of them must [default: all of the window]
-    #[arg(long, value_name = "Q")]
-    pub quorum: Option<u8>,
-    /// The main asset and its cap.
-    #[command(flatten)]
-    pub main: Option<AssetAndCap>,
-    /// The operators' keys in ring order; give the option once for each, or one list with commas
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', num_args = 1.., value_parser = parse_address,
-          required_unless_present = "charter")]
-    pub seat: Vec<Address>,
+    /// The id of the request: 0x and 16 bytes, or a UUID
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    pub request: RequestId,
+    /// Whom it pays
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub to: Address,
+    /// Exactly how much of the ring's main asset: 1500000 (smallest unit), 1.5ether, 20gwei, 12.5tokens
+    #[arg(long, value_name = "AMOUNT")]
+    pub amount: Amount,
+    /// The token's decimals, if it does not say itself
+    #[arg(long)]
+    pub decimals: Option<u8>,
     /// How.
     #[command(flatten)]
     pub how: H,
@@ -181,36 +179,12 @@ pub struct ExecuteArgs<H: Args> {
     /// The call data in hexadecimal
     #[arg(long, value_name = "0x…", default_value = "0x")]
     pub data: Bytes,
+    /// The least gas that the call gets, whoever sends the transaction; 0 for whatever there is
+    #[arg(long, default_value_t = 0)]
+    pub gas: u64,
     /// How.
     #[command(flatten)]
     pub how: H,
-}
-
-/// What somebody wants done, before amounts are looked up and the epoch is known.
-#[derive(Debug)]
-#[expect(missing_docs, reason = "the fields are those of the arguments above")]
-pub enum Wish {
-    /// Something that needs nothing more.
-    Act(Action),
-    /// A ring is to be formed with this main asset.
-    Form { ring: u32, window: u8, quorum: u8, main: AssetAndCap, seats: Vec<Address> },
-    /// A ring is to be formed with the charter in a file.
-    FormFrom { ring: u32, file: PathBuf },
-    /// An asset is to be capped.
-    Limit { ring: u32, limit: AssetAndCap },
-    /// The contract is to make a call.
-    Execute { target: Address, value: Amount, data: Bytes },
-    /// A ring is to be halted.
-    Halt { ring: u32 },
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub(super) enum Intent {
-    /// An action with a nonce.
-    Act(Action),
-    /// A halt.
-    Halt(Halt),
 }
 
 impl<H: Args> ActionCommand<H> {
@@ -218,85 +192,24 @@ impl<H: Args> ActionCommand<H> {
     pub fn into_parts(self) -> (Wish, H) {
         match self {
             Self::Revoke(args) => (Wish::Act(Action::Revoke { ring: args.ring, key: args.key }), args.how),
-            Self::Replace(args) => {
-                (Wish::Act(Action::Replace { ring: args.ring, seat: args.seat, key: args.key }), args.how)
+            Self::Replace(ReplaceArgs { ring, seat, key, resume, how }) => {
+                (Wish::Replace { ring, seat, key, and_resume: resume }, how)
             }
             Self::Halt(args) => (Wish::Halt { ring: args.ring }, args.how),
-            Self::Resume(args) => (Wish::Act(Action::Resume { ring: args.ring }), args.how),
-            Self::Limit(args) => (Wish::Limit { ring: args.ring, limit: args.limit }, args.how),
+            Self::Resume(args) => (Wish::Resume { ring: args.ring }, args.how),
+            Self::Permit(args) => args.into_parts(),
+            Self::Allow(args) => (Wish::Allow { ring: args.ring, limit: args.limit }, args.how),
+            Self::PermitPayment(PermitPaymentArgs { ring, request, to, amount, decimals, how }) => {
+                (Wish::PermitPayment { ring, request, to, amount, decimals }, how)
+            }
             Self::Guardian(args) => (Wish::Act(Action::SetGuardian { guardian: args.guardian }), args.how),
             Self::Master(MasterCommand::Transfer(args)) => {
                 (Wish::Act(Action::TransferMaster { new_master: args.successor }), args.how)
             }
-            Self::Master(MasterCommand::Accept(how)) => (Wish::Act(Action::AcceptMaster), how),
-            Self::Execute(args) => {
-                (Wish::Execute { target: args.target, value: args.value, data: args.data }, args.how)
+            Self::Master(MasterCommand::Accept(how)) => (Wish::Act(Action::AcceptMaster {}), how),
+            Self::Execute(ExecuteArgs { target, value, data, gas, how }) => {
+                (Wish::Execute { target, value, data, gas }, how)
             }
         }
-    }
-}
-
-impl<H: Args> FormationArgs<H> {
-    /// What is wanted, and how it is to be carried out.
-    pub fn into_parts(self) -> (Wish, H) {
-        let wish = match (self.charter, self.window, self.main) {
-            (Some(file), ..) => Wish::FormFrom { ring: self.ring, file },
-            (None, Some(window), Some(main)) => {
-                Wish::Form { ring: self.ring, window, quorum: self.quorum.unwrap_or(window), main, seats: self.seat }
-            }
-            (None, ..) => unreachable!("clap demands window, asset, cap and period where there is no charter"),
-        };
-        (wish, self.how)
-    }
-}
-
-impl Wish {
-    /// Looks up what is missing, and checks what can be checked without asking who signs.
-    pub(super) async fn resolve(self, chain: &Chain) -> Result<Intent, Error> {
-        let action = match self {
-            Self::Act(action) => action,
-            Self::Form { ring, window, quorum, main, seats } => {
-                let AssetAndCap { asset, period, .. } = main;
-                let cap = main.cap_in(chain, 96).await?;
-                form(ring, Charter { window, quorum, asset, cap, period, seats })?
-            }
-            Self::FormFrom { ring, file } => form(ring, read_charter(&file)?)?,
-            Self::Limit { ring, limit } => {
-                let cap = limit.cap_in(chain, 104).await?;
-                Action::SetLimit { ring, asset: limit.asset, cap, period: limit.period }
-            }
-            Self::Execute { target, value, data } => {
-                Action::MasterExecute { target, value: value.of(Address::ZERO, None, 256)?, data }
-            }
-            Self::Halt { ring } => {
-                let epoch = ring::read_view(chain, ring).await?.epoch;
-                return Ok(Intent::Halt(Halt { ring, epoch }));
-            }
-        };
-        Ok(Intent::Act(action))
-    }
-}
-
-/// A charter by itself, or in what `ring show --json` printed.
-fn read_charter(path: &Path) -> Result<Charter, Error> {
-    let content = files::read(path)?;
-    let parsed = serde_json::from_slice::<Value>(&content)
-        .and_then(|mut whole| serde_json::from_value(whole.get_mut("charter").map(Value::take).unwrap_or(whole)));
-    parsed.map_err(|reason| Error::NotACharter { path: path.to_owned(), reason })
-}
-
-fn form(ring: u32, charter: Charter) -> Result<Action, Error> {
-    charter.check()?;
-    Ok(Action::FormRing { ring, charter })
-}
-
-impl AssetAndCap {
-    async fn cap_in(&self, chain: &Chain, bits: usize) -> Result<u128, Error> {
-        let decimals = match self.cap.counts_tokens() && !self.asset.is_zero() {
-            true => chain.decimals(self.decimals, self.asset).await?,
-            false => None,
-        };
-        let cap: U256 = self.cap.of(self.asset, decimals, bits)?;
-        Ok(cap.to())
     }
 }

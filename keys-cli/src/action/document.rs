@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use ring_contracts::{Action, Charter, CharterError, Domain, Halt, IRingMultisig::Authorization, MIN_PERIOD_SECONDS};
-use serde::{Deserialize, Serialize, de::Error as _};
-use serde_json::Value;
+use ring_contracts::{Action, Charter, Domain, Halt, IRingMultisig::Authorization};
+use serde::{Deserialize, Serialize};
 
-use super::arguments::Intent;
+use super::wish::Intent;
 use ring_keystore::files::{self, FileError};
 
 const VERSION: u32 = 1;
@@ -154,7 +153,6 @@ impl Document {
             return Err(DocumentError::Version { path: path.to_owned(), found });
         }
         let document: Self = serde_json::from_slice(&content).map_err(malformed)?;
-        check_fields(&document, &content).map_err(malformed)?;
         let computed = document.digest();
         if computed != document.digest {
             return Err(DocumentError::Tampered { path: path.to_owned(), written: document.digest, computed });
@@ -176,7 +174,18 @@ impl Document {
 
     /// The call data for the contract. With an empty signature the signer has to send it.
     pub fn calldata(&self, signature: Bytes) -> Bytes {
-        let absent = Charter { window: 0, quorum: 0, asset: Address::ZERO, cap: 0, period: 0, seats: Vec::new() };
+        let absent = Charter {
+            window: 0,
+            quorum: 0,
+            asset: Address::ZERO,
+            cap: 0,
+            period: 0,
+            turns_per_period: 0,
+            interval: 0,
+            expires_at: 0,
+            last_nonce: 0,
+            seats: Vec::new(),
+        };
         let charter = self.charter.as_ref().unwrap_or(&absent);
         match &self.statement {
             Statement::Action { action, deadline, .. } => {
@@ -193,7 +202,7 @@ impl Document {
     fn check(&self) -> Result<(), String> {
         let charter_wanted = match &self.statement {
             Statement::Action { action, .. } => {
-                check_ranges(action)?;
+                action.check().map_err(|error| error.to_string())?;
                 action.needs_charter()
             }
             Statement::Halt { .. } => self.charter.is_some(),
@@ -203,37 +212,5 @@ impl Document {
             (Some(_), false) => Err("there is a charter that this action does not take".to_owned()),
             _ => Ok(()),
         }
-    }
-}
-
-/// Refuses fields that nobody knows. `deny_unknown_fields` does so everywhere but in an action that has no fields.
-fn check_fields(document: &Document, content: &[u8]) -> Result<(), serde_json::Error> {
-    fn unknown<'a>(given: &'a Value, known: &Value) -> Option<&'a str> {
-        let given = given.as_object()?;
-        given.iter().find_map(|(name, value)| match known.get(name) {
-            None => Some(name.as_str()),
-            Some(known) => unknown(value, known),
-        })
-    }
-    let given: Value = serde_json::from_slice(content)?;
-    match unknown(&given, &serde_json::to_value(document)?) {
-        Some(field) => Err(serde_json::Error::custom(format!("unknown field `{field}`"))),
-        None => Ok(()),
-    }
-}
-
-fn check_ranges(action: &Action) -> Result<(), String> {
-    match action {
-        Action::FormRing { charter, .. } => charter.check().map_err(|error: CharterError| error.to_string()),
-        Action::SetLimit { cap, period, .. } => {
-            if cap >> 104 != 0 {
-                return Err(format!("the cap {cap} is too large: it has to be below 2^104"));
-            }
-            if *period < MIN_PERIOD_SECONDS || period >> 24 != 0 {
-                return Err(format!("a period has {MIN_PERIOD_SECONDS} to 16777215 seconds, not {period}"));
-            }
-            Ok(())
-        }
-        _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use ring_contracts::{Action, Charter};
 
-use super::arguments::Intent;
+use super::wish::Intent;
 use crate::{
     chain::{Authorities, Chain},
     error::Error,
@@ -60,7 +60,7 @@ fn or_none(address: &Address) -> String {
 pub(super) fn usual_signer(intent: &Intent, authorities: &Authorities) -> Option<Address> {
     match intent {
         Intent::Halt(_) => None,
-        Intent::Act(Action::AcceptMaster) => Some(authorities.pending_master).filter(|pending| !pending.is_zero()),
+        Intent::Act(Action::AcceptMaster {}) => Some(authorities.pending_master).filter(|pending| !pending.is_zero()),
         Intent::Act(_) => Some(authorities.master),
     }
 }
@@ -86,10 +86,10 @@ pub(super) async fn check(
         Intent::Act(Action::Revoke { .. }) if signer != master && signer != guardian => {
             EntitlementError::NotMasterNorGuardian { signer, master, guardian }
         }
-        Intent::Act(Action::AcceptMaster) if signer != pending_master => {
+        Intent::Act(Action::AcceptMaster {}) if signer != pending_master => {
             EntitlementError::NotSuccessor { signer, successor: pending_master }
         }
-        Intent::Act(Action::AcceptMaster | Action::Revoke { .. }) => return charter_for(chain, intent, known).await,
+        Intent::Act(Action::AcceptMaster {} | Action::Revoke { .. }) => return charter_for(chain, intent, known).await,
         Intent::Act(_) if signer != master => EntitlementError::NotMaster { signer, master },
         Intent::Act(_) => return charter_for(chain, intent, known).await,
     };

@@ -3,13 +3,20 @@
 mod arguments;
 mod document;
 mod entitlement;
+mod formation;
+mod permit;
 mod steps;
+mod wish;
 mod words;
 
 pub use arguments::{
-    ActionCommand, AssetAndCap, ExecuteArgs, FormationArgs, GuardianArgs, LimitArgs, MasterCommand, ReplaceArgs,
-    RevokeArgs, RingArgs, SuccessorArgs, Wish,
+    ActionCommand, AllowArgs, AssetAndCap, ExecuteArgs, GuardianArgs, MasterCommand, PermitPaymentArgs, ReplaceArgs,
+    RevokeArgs, RingArgs, SuccessorArgs,
 };
 pub use document::{Document, DocumentError, Statement};
 pub use entitlement::EntitlementError;
+pub use formation::{FormationArgs, Lease};
+pub use permit::PermitArgs;
 pub use steps::{ConsentError, Preparation, direct, prepare, sign, submit};
+pub use wish::Wish;
+pub(crate) use wish::in_smallest_unit;

@@ -15,9 +15,10 @@ use alloy::{
 use ring_contracts::Charter;
 
 use super::{
-    arguments::{Intent, Wish},
     document::{Document, DocumentError, Statement},
-    entitlement, words,
+    entitlement,
+    wish::{Intent, Wish},
+    words,
 };
 use crate::{
     chain::Chain,
@@ -116,8 +117,8 @@ pub enum ConsentError {
         /// The chain's time.
         now: u64,
     },
-    /// A halt of an epoch that is over.
-    #[error("this halt is for epoch {signed} of ring {ring}, which is in epoch {current}: prepare and sign again")]
+    /// It is for an epoch that is over.
+    #[error("this is for epoch {signed} of ring {ring}, which is in epoch {current}: prepare and sign again")]
     EpochOver {
         /// Which ring.
         ring: u32,
@@ -289,10 +290,7 @@ async fn check_currency(chain: &Chain, document: &Document) -> Result<(), Error>
     let signer = document.signer;
     let ring = match &document.statement {
         Statement::Halt { ring, epoch } => {
-            let current = ring::read_view(chain, *ring).await?.epoch;
-            if current != *epoch {
-                return Err(ConsentError::EpochOver { ring: *ring, signed: *epoch, current }.into());
-            }
+            check_epoch(chain, *ring, *epoch).await?;
             Some(*ring)
         }
         Statement::Action { action, nonce, deadline } => {
@@ -307,6 +305,9 @@ async fn check_currency(chain: &Chain, document: &Document) -> Result<(), Error>
             if *deadline < now {
                 return Err(ConsentError::Expired { deadline: *deadline, now }.into());
             }
+            if let (Some(ring), Some(epoch)) = (action.ring(), action.epoch()) {
+                let _ = (ring, epoch);
+            }
             action.ring()
         }
     };
@@ -314,6 +315,14 @@ async fn check_currency(chain: &Chain, document: &Document) -> Result<(), Error>
         check_charter(chain, ring, charter).await?;
     }
     entitlement::check(chain, &document.statement.intent(), signer, document.charter.as_ref()).await?;
+    Ok(())
+}
+
+async fn check_epoch(chain: &Chain, ring: u32, signed: u32) -> Result<(), Error> {
+    let current = ring::read_any_view(chain, ring).await?.epoch;
+    if current != signed {
+        return Err(ConsentError::EpochOver { ring, signed, current }.into());
+    }
     Ok(())
 }
 
@@ -343,7 +352,7 @@ pub async fn direct(
 ) -> Result<Sent, Error> {
     let intent = wish.resolve(chain).await?;
     let mut document = draft(chain, intent, key.address(), DIRECT_VALIDITY, None).await?;
-    tell(words::announce(&document));
+    tell(words::announce(&document, time::now()));
     match sender {
         None => send(chain, &document, Bytes::new(), key).await,
         Some(sender) => {

@@ -6,7 +6,7 @@ use alloy::{
 };
 use serde_json::json;
 
-use crate::harness::{Bench, address, by, lower};
+use crate::harness::{Bench, LEASE, address, by, lower};
 
 #[test]
 fn deploy_tells_the_contract_and_who_rules_it() {
@@ -30,19 +30,29 @@ fn deploy_tells_the_contract_and_who_rules_it() {
 fn a_formed_ring_is_shown_as_it_was_set() {
     let bench = Bench::with_ring();
     let seats = ["op0", "op1", "op2"].map(|name| lower(address(name)));
+    let ring = bench.ring();
+    let (expires_at, now) = (ring["charter"]["expiresAt"].as_u64().expect("a time"), bench.time());
+    assert!(expires_at.abs_diff(now + 90 * 86_400) < 600, "{expires_at} is not 90 days after {now}");
     assert_eq!(
-        bench.ring(),
+        ring,
         json!({
             "ring": 1, "nonce": 0, "epoch": 1, "halted": false,
             "charter": {
                 "window": 2, "quorum": 2, "asset": lower(Default::default()), "cap": "1000000000000000000",
-                "period": 86400, "seats": seats,
+                "period": 86400, "turnsPerPeriod": 1000, "interval": 12, "expiresAt": expires_at,
+                "lastNonce": (1u64 << 40) - 2, "seats": seats,
             },
-            "spent": "0", "periodIndex": 0, "lead": 0, "window": [0, 1],
+            "spent": "0", "turns": 0, "periodIndex": 0, "lastTurnAt": 0, "lead": 0, "window": [0, 1],
         })
     );
     let shown = bench.run("ring show --ring 1").ok().out;
-    for word in [&address("op2").to_string(), "running", "window 2", "quorum 2", "1 ether", "leads"] {
+    let op2 = address("op2").to_string();
+    for word in [op2.as_str(), "running", "window 2", "quorum 2", "1 ether", "leads"].into_iter().chain([
+        "90 days left",
+        "0 turns taken",
+        "at most 1000 turns a day",
+        "12 seconds apart",
+    ]) {
         assert!(shown.contains(word), "{word} is not in {shown}");
     }
 }
@@ -87,11 +97,13 @@ fn status_lists_every_ring_limit_and_balance() {
     let seats = format!("{},{}", address("op3"), address("spare"));
     bench
         .run(&format!(
-            "ring set --ring 9 --window 1 --asset {token} --cap 2.5tokens --period hour --seat {seats} {}",
+            "ring set --ring 9 --window 1 --asset {token} --cap 2.5tokens --period hour {LEASE} --seat {seats} {}",
             by("master")
         ))
         .ok();
-    bench.run(&format!("limit --ring 1 --asset {token} --cap 12.5tokens --period week {}", by("master"))).ok();
+    bench.run(&format!("allow --ring 1 --asset {token} --cap 12.5tokens --period week {}", by("master"))).ok();
+    let permit = format!("permit --ring 1 --target {token} --bare {}", by("master"));
+    bench.run(&permit).ok();
     let status = bench.run("status --json").json();
     let rings = status["rings"].as_array().expect("a list");
     assert_eq!(rings.iter().map(|ring| &ring["ring"]).collect::<Vec<_>>(), [1, 9]);
@@ -102,13 +114,21 @@ fn status_lists_every_ring_limit_and_balance() {
         json!([{ "ring": 1, "asset": token, "cap": "12500000", "period": 604800, "spent": "0", "periodIndex": 0 }])
     );
     assert_eq!(
+        status["permissions"],
+        json!([{ "ring": 1, "target": token, "selector": "0x00000000", "allowed": true, "amountWord": 255,
+            "asset": lower(Default::default()), "addressWords": 0 }])
+    );
+    assert_eq!(
         status["balances"],
         json!([{ "asset": lower(Default::default()), "balance": "0" }, { "asset": token, "balance": "6" }])
     );
     let only = bench.run("status --ring 9 --json").json();
     assert_eq!(only["rings"].as_array().map(Vec::len), Some(1));
-    assert_eq!(only["limits"], json!([]));
-    assert!(bench.run("status").ok().out.contains("12500000 (smallest unit) of token"));
+    assert_eq!((&only["limits"], &only["permissions"]), (&json!([]), &json!([])));
+    let words = bench.run("status").ok().out;
+    for word in ["12500000 (smallest unit) of token", "permitted: to send the native coin", "days left"] {
+        assert!(words.contains(word), "{word} is not in {words}");
+    }
 }
 
 #[test]

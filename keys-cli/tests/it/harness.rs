@@ -20,6 +20,9 @@ use tempfile::TempDir;
 pub(crate) const MNEMONIC: &str = "test test test test test test test test test test test junk";
 pub(crate) const PASSWORD: &str = "correct horse";
 
+/// What every ring here has beside its main asset: how fast it may go, and for how long.
+pub(crate) const LEASE: &str = "--turns-per-period 1000 --interval 12s --expires 90d";
+
 /// Who is who among Anvil's accounts. Each has a keystore `NAME.json` in the directory.
 pub(crate) const NAMES: [&str; 10] =
     ["master", "guardian", "op0", "op1", "op2", "op3", "spare", "sender", "stranger", "successor"];
@@ -232,7 +235,7 @@ impl Bench {
         let seats = [address("op0"), address("op1"), address("op2")].map(|seat| format!("--seat {seat}")).join(" ");
         bench
             .run(&format!(
-                "ring set --ring 1 --window 2 --asset native --cap 1ether --period day {seats} {}",
+                "ring set --ring 1 --window 2 --asset native --cap 1ether --period day {LEASE} {seats} {}",
                 by("master")
             ))
             .ok();
@@ -243,14 +246,19 @@ impl Bench {
         &self.anvil.url
     }
 
-    /// Runs with this chain and contract in the environment.
+    /// Runs with this chain and contract in the environment. Arguments are separated by spaces.
     pub(crate) fn run(&self, line: &str) -> Run {
+        self.run_words(line.split_whitespace())
+    }
+
+    /// The same with the arguments one by one.
+    pub(crate) fn run_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Run {
         let mut command = ring_keys();
         command.current_dir(self.place.directory.path()).env("RING_RPC", self.url());
         if !self.contract.is_empty() {
             command.env("RING_CONTRACT", &self.contract);
         }
-        Run::of(command.args(line.split_whitespace()))
+        Run::of(command.args(words))
     }
 
     /// Runs what has to be refused, and checks that nothing changed: no block, no file.
@@ -273,6 +281,13 @@ impl Bench {
 
     pub(crate) fn block(&self) -> Value {
         self.rpc("eth_blockNumber", json!([]))
+    }
+
+    /// The time of the latest block.
+    pub(crate) fn time(&self) -> u64 {
+        let block = self.rpc("eth_getBlockByNumber", json!(["latest", false]));
+        let time = block["timestamp"].as_str().expect("a number").trim_start_matches("0x");
+        u64::from_str_radix(time, 16).expect("a number")
     }
 
     pub(crate) fn balance(&self, address: &str) -> u128 {

@@ -1,9 +1,13 @@
 //! `ring-keys` as people run it: the real command, real keystores, a real chain.
 
+mod deployment;
 mod formation;
 mod harness;
 mod keystores;
 mod one_step;
+mod permissions;
+mod proofs;
 mod requests;
 mod three_steps;
+mod verification;
 mod wrong_inputs;

@@ -104,7 +104,7 @@ fn execute_pays_what_was_written() {
 fn an_amount_of_tokens_is_counted_by_the_tokens_own_decimals() {
     let bench = Bench::with_ring();
     let token = "0x7777777777777777777777777777777777777777";
-    let limit = |rest: &str| format!("limit --ring 1 --asset {token} --period day {rest} {}", by("master"));
+    let limit = |rest: &str| format!("allow --ring 1 --asset {token} --period day {rest} {}", by("master"));
     bench.refused(&limit("--cap 12.5tokens"), 2, &["decimals of token", "--decimals"]);
     bench.run(&limit("--cap 12.5tokens --decimals 2")).ok();
     assert_eq!(bench.run("status --json").json()["limits"][0]["cap"], "1250");

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, address, by, lower};
+use crate::harness::{Bench, LEASE, address, by, lower};
 
 fn sign(file: &str, name: &str) -> String {
     format!("sign --in {file} --out {file}.signed --yes {}", by(name))
@@ -32,6 +32,7 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
 /// Another value of the same form.
 fn changed(value: &Value) -> Value {
     match value {
+        Value::Bool(flag) => json!(!flag),
         Value::Number(number) => json!(number.as_u64().expect("all are natural") + 1),
         Value::String(text) => {
             let (start, end) = text.split_at(text.len() - 1);
@@ -58,7 +59,9 @@ fn a_key_is_revoked_and_the_ring_formed_anew_by_files_alone() {
 
     let seats = [address("spare"), address("op1"), address("op2")].map(|seat| seat.to_string()).join(",");
     bench.signed(
-        &format!("ring set --ring 1 --window 3 --quorum 2 --asset native --cap 20gwei --period hour --seat {seats}"),
+        &format!(
+            "ring set --ring 1 --window 3 --quorum 2 --asset native --cap 20gwei --period hour {LEASE} --seat {seats}"
+        ),
         "b",
         "master",
     );
@@ -77,16 +80,18 @@ fn every_action_can_be_prepared_and_none_survives_a_change_of_any_field() {
     let (op0, spare) = (address("op0"), address("spare"));
     let seats = format!("{op0},{spare}");
     let actions = [
-        (format!("ring set --ring 2 --window 1 --asset native --cap 5 --period day --seat {seats}"), "master"),
+        (format!("ring set --ring 2 --window 1 --asset native --cap 5 --period day {LEASE} --seat {seats}"), "master"),
         (format!("revoke --ring 1 --key {op0} --signer {}", address("guardian")), "guardian"),
-        (format!("replace --ring 1 --seat 0 --key {spare}"), "master"),
+        (format!("replace --ring 1 --seat 0 --key {spare} --resume"), "master"),
         (format!("halt --ring 1 --signer {}", address("op1")), "op1"),
         ("resume --ring 1".to_owned(), "master"),
-        (format!("limit --ring 1 --asset {spare} --cap 7 --period 5000"), "master"),
+        (format!("allow --ring 1 --asset {spare} --cap 7 --period 5000"), "master"),
+        (format!("permit --ring 1 --target {spare} --call f(address,uint256) --meter 1 --asset {spare}"), "master"),
+        (format!("permit-payment --ring 1 --request 0x{} --to {spare} --amount 7", "11".repeat(16)), "master"),
         ("guardian none".to_owned(), "master"),
         (format!("master transfer {spare}"), "master"),
         ("master accept".to_owned(), "successor"),
-        (format!("execute --target {spare} --value 1 --data 0x01"), "master"),
+        (format!("execute --target {spare} --value 1 --data 0x01 --gas 50000"), "master"),
     ];
     for (index, (action, name)) in actions.iter().enumerate() {
         let file = format!("a{index}");
@@ -107,7 +112,10 @@ fn every_action_can_be_prepared_and_none_survives_a_change_of_any_field() {
             assert_eq!(run.code, 4, "{action} with another {path}: {}", run.err);
             assert!(!bench.place.path("changed.signed").exists());
         }
-        for path in ["", "/domain", "/statement", "/statement/action", "/statement/action/action", "/statement/halt"] {
+        let action = "/statement/action/action";
+        let nested = ["charter", "limits/0", "permissions/0"].map(|part| format!("{action}/{part}"));
+        let parts = ["", "/domain", "/statement", "/statement/action", action, "/statement/halt"];
+        for path in parts.into_iter().chain(nested.iter().map(String::as_str)) {
             if !document.pointer(path).is_some_and(Value::is_object) {
                 continue;
             }
@@ -185,11 +193,33 @@ fn a_halt_signed_ahead_is_valid_for_its_epoch_only() {
 }
 
 #[test]
+fn an_action_for_an_epoch_that_is_over_is_not_sent() {
+    let bench = Bench::with_ring();
+    let seats = format!("{},{}", address("op0"), address("spare"));
+    for (file, action) in [
+        ("resume", "resume --ring 1".to_owned()),
+        ("form", format!("ring set --ring 1 --window 1 --asset native --cap 5 --period day {LEASE} --seat {seats}")),
+        ("replace", format!("replace --ring 1 --seat 0 --key {}", address("op3"))),
+        ("pay", format!("permit-payment --ring 1 --request 0x{} --to {} --amount 1", "22".repeat(16), address("op3"))),
+    ] {
+        // All of the nonce that is theirs when they are sent.
+        bench.signed(&format!("{action} --nonce 2"), file, "master");
+    }
+    bench.run(&format!("resume --ring 1 {}", by("master"))).ok();
+    for file in ["resume", "form", "replace", "pay"] {
+        bench.refused(&submit(file), 4, &["for epoch 1 of ring 1, which is in epoch 2", "prepare and sign again"]);
+    }
+}
+
+#[test]
 fn an_action_with_an_old_charter_is_not_sent() {
     let bench = Bench::with_ring();
+    // A revocation names no epoch: it is wanted whatever happened meanwhile. But the charter beside it has to be current.
+    bench.signed(&format!("revoke --ring 1 --key {}", address("op0")), "b", "master");
     bench.signed(&format!("replace --ring 1 --seat 0 --key {}", address("op3")), "a", "master");
     bench.run(&format!("revoke --ring 1 --key {} {}", address("op1"), by("guardian"))).ok();
-    bench.refused(&submit("a"), 4, &["ring 1 was changed since"]);
+    bench.refused(&submit("a"), 4, &["for epoch 1 of ring 1, which is in epoch 2"]);
+    bench.refused(&submit("b"), 4, &["ring 1 was changed since"]);
 }
 
 #[test]
@@ -217,10 +247,10 @@ fn a_file_is_signed_once_and_submitted_only_signed() {
 #[test]
 fn numbers_that_would_be_signed_cut_are_refused_whatever_the_digest() {
     let bench = Bench::with_ring();
-    bench.run(&format!("prepare limit --ring 1 --asset {} --cap 7 --period 5000 --out a", address("spare"))).ok();
+    bench.run(&format!("prepare allow --ring 1 --asset {} --cap 7 --period 5000 --out a", address("spare"))).ok();
     // 2^104 + 7 is cut to 7 in the struct that is hashed: the digest stays right.
     bench.edit("a", "b", |document| {
-        document["statement"]["action"]["action"]["cap"] = json!(((1u128 << 104) + 7).to_string());
+        document["statement"]["action"]["action"]["limits"][0]["cap"] = json!(((1u128 << 104) + 7).to_string());
     });
     bench.refused(&sign("b", "master"), 4, &["too large", "2^104"]);
 }

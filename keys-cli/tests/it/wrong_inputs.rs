@@ -1,8 +1,9 @@
 use serde_json::json;
 
-use crate::harness::{Bench, address, by};
+use crate::harness::{Bench, LEASE, address, by};
 
 const NATIVE: &str = "--asset native --cap 1ether --period day";
+const LEASED: &str = "--asset native --cap 1ether --period day --turns-per-period 1000 --expires 90d";
 
 fn set(rest: &str) -> String {
     format!("ring set --ring 1 {rest} {}", by("master"))
@@ -13,15 +14,15 @@ fn an_impossible_charter_is_refused_with_its_values() {
     let bench = Bench::new();
     let (op0, op1) = (address("op0"), address("op1"));
     let seats = format!("--seat {op0},{op1}");
-    bench.refused(&set(&format!("--window 3 {NATIVE} {seats}")), 2, &["window of 3", "2 seats"]);
-    bench.refused(&set(&format!("--window 0 {NATIVE} {seats}")), 2, &["window of 0"]);
-    bench.refused(&set(&format!("--window 1 --quorum 2 {NATIVE} {seats}")), 2, &["quorum of 2", "window of 1"]);
-    bench.refused(&set(&format!("--window 1 {NATIVE} {seats},{op0}")), 2, &["seats 0 and 2", &op0.to_string()]);
-    bench.refused(&set(&format!("--window 1 --asset native --cap 1ether --period 60 {seats}")), 2, &["not 60"]);
+    bench.refused(&set(&format!("--window 3 {LEASED} {seats}")), 2, &["window of 3", "2 seats"]);
+    bench.refused(&set(&format!("--window 0 {LEASED} {seats}")), 2, &["window of 0"]);
+    bench.refused(&set(&format!("--window 1 --quorum 2 {LEASED} {seats}")), 2, &["quorum of 2", "window of 1"]);
+    bench.refused(&set(&format!("--window 1 {LEASED} {seats},{op0}")), 2, &["seats 0 and 2", &op0.to_string()]);
+    bench.refused(&set(&format!("--window 1 --asset native --cap 1ether --period 60 {LEASE} {seats}")), 2, &["not 60"]);
     let many = (1..=33).map(|n| format!("0x{n:040x}")).collect::<Vec<_>>().join(",");
-    bench.refused(&set(&format!("--window 1 {NATIVE} --seat {many}")), 2, &["1 to 32 seats, not 33"]);
+    bench.refused(&set(&format!("--window 1 {LEASED} --seat {many}")), 2, &["1 to 32 seats, not 33"]);
     let charter = json!({ "window": 1, "quorum": 1, "asset": format!("0x{:040}", 0), "cap": "1", "period": 86400,
-        "seats": [format!("0x{:040}", 0)] });
+        "turnsPerPeriod": 1, "interval": 0, "expiresAt": 1099511627775u64, "lastNonce": 5, "seats": [format!("0x{:040}", 0)] });
     bench.place.write("charter", &charter.to_string());
     bench.refused(&set("--charter charter"), 2, &["seat 0 has no key"]);
     bench.place.write("charter", &charter.to_string().replace("cap", "cop"));
@@ -33,11 +34,11 @@ fn keys_that_rule_the_contract_get_no_seat() {
     let bench = Bench::new();
     for name in ["master", "guardian"] {
         let key = address(name);
-        bench.refused(&set(&format!("--window 1 {NATIVE} --seat {key}")), 6, &[&key.to_string(), "cannot take seat 0"]);
+        bench.refused(&set(&format!("--window 1 {LEASED} --seat {key}")), 6, &[&key.to_string(), "cannot take seat 0"]);
     }
     let contract = &bench.contract;
-    bench.refused(&set(&format!("--window 1 {NATIVE} --seat {contract}")), 6, &["cannot take seat 0"]);
-    let asset = format!("--window 1 --asset {contract} --cap 1 --period day --seat {}", address("op0"));
+    bench.refused(&set(&format!("--window 1 {LEASED} --seat {contract}")), 6, &["cannot take seat 0"]);
+    let asset = format!("--window 1 --asset {contract} --cap 1 --period day {LEASE} --seat {}", address("op0"));
     bench.refused(&set(&asset), 6, &["cannot be an asset"]);
 }
 
@@ -55,14 +56,14 @@ fn arguments_that_are_no_addresses_or_amounts_are_refused() {
     };
     let op0 = address("op0");
     let mistyped = op0.to_string().replace("3C44", "3c44");
-    run(set(&format!("--window 1 {NATIVE} --seat {mistyped}")), &["checksum"]);
-    run(set(&format!("--window 1 {NATIVE} --seat 0x{:040}", 0)), &["zero address"]);
-    run(set(&format!("--window 1 {NATIVE} --seat operator.eth")), &["not an address"]);
-    run(set(&format!("--window 1 --asset native --cap 1.5 --period day --seat {op0}")), &["no unit"]);
-    run(set(&format!("--window 1 --asset native --cap 1e18 --period day --seat {op0}")), &["not an amount"]);
-    run(set(&format!("--window 1 --asset native --cap 2tokens --period day --seat {op0}")), &["native coin"]);
-    run(set(&format!("--window 1 --asset {op0} --cap 2ether --period day --seat {op0}")), &["is the token"]);
-    run(set(&format!("--window 1 --asset native --cap 1ether --period month --seat {op0}")), &["not a period"]);
+    run(set(&format!("--window 1 {LEASED} --seat {mistyped}")), &["checksum"]);
+    run(set(&format!("--window 1 {LEASED} --seat 0x{:040}", 0)), &["zero address"]);
+    run(set(&format!("--window 1 {LEASED} --seat operator.eth")), &["not an address"]);
+    run(set(&format!("--window 1 --asset native --cap 1.5 --period day {LEASE} --seat {op0}")), &["no unit"]);
+    run(set(&format!("--window 1 --asset native --cap 1e18 --period day {LEASE} --seat {op0}")), &["not an amount"]);
+    run(set(&format!("--window 1 --asset native --cap 2tokens --period day {LEASE} --seat {op0}")), &["native coin"]);
+    run(set(&format!("--window 1 --asset {op0} --cap 2ether --period day {LEASE} --seat {op0}")), &["is the token"]);
+    run(set(&format!("--window 1 --asset native --cap 1ether --period month {LEASE} --seat {op0}")), &["not a period"]);
     run(set(&format!("--window 1 --seat {op0}")), &["--asset"]);
     run("prepare resume --ring 1 --out a --valid-for 24".to_owned(), &["span of time"]);
     run(format!("deploy --master 0x{:040} {}", 0, by("master")), &["zero address"]);
@@ -109,10 +110,12 @@ fn only_those_who_may_act_get_as_far_as_signing() {
     let (op0, spare) = (address("op0"), address("spare"));
     let stranger = address("stranger");
     for action in [
-        format!("ring set --ring 2 --window 1 {NATIVE} --seat {spare}"),
+        format!("ring set --ring 2 --window 1 {LEASED} --seat {spare}"),
         format!("replace --ring 1 --seat 0 --key {spare}"),
         "resume --ring 1".to_owned(),
-        format!("limit --ring 1 {NATIVE}"),
+        format!("allow --ring 1 {NATIVE}"),
+        format!("permit --ring 1 --target {spare} --bare"),
+        format!("permit-payment --ring 1 --request 0x{} --to {spare} --amount 1", "11".repeat(16)),
         "guardian none".to_owned(),
         format!("master transfer {spare}"),
         format!("execute --target {spare}"),
@@ -138,8 +141,19 @@ fn what_the_contract_refuses_is_said_in_sentences() {
         (format!("revoke --ring 1 --key {spare}"), 6, vec!["has no seat in ring 1".to_owned(), spare.to_string()]),
         (format!("replace --ring 1 --seat 3 --key {spare}"), 6, vec!["cannot take seat 3".to_owned()]),
         (format!("replace --ring 1 --seat 1 --key {op0}"), 6, vec!["cannot take seat 1".to_owned(), op0.to_string()]),
-        ("resume --ring 7".to_owned(), 6, vec!["ring 7 was never formed".to_owned()]),
-        (format!("limit --ring 1 --asset {spare} --cap 1 --period 60"), 6, vec!["not 60".to_owned()]),
+        ("resume --ring 7".to_owned(), 4, vec!["ring 7 was never formed".to_owned()]),
+        (format!("allow --ring 7 --asset {spare} --cap 1 --period day"), 6, vec!["ring 7 was never formed".to_owned()]),
+        (
+            format!("allow --ring 1 --asset {} --cap 1 --period day", bench.contract),
+            6,
+            vec!["cannot be an asset".to_owned()],
+        ),
+        (
+            format!("permit --ring 1 --target {} --bare", bench.contract),
+            6,
+            vec!["cannot be permitted".to_owned(), "0x00000000".to_owned()],
+        ),
+        (format!("allow --ring 1 --asset {spare} --cap 1 --period 60"), 2, vec!["not 60".to_owned()]),
         (format!("revoke --ring 7 --key {spare}"), 4, vec!["ring 7 was never formed".to_owned()]),
     ];
     for (action, code, words) in cases {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ring_contracts::{Address, B256, CompactSignature, RequestId, SignedRequest, U256};
+use ring_contracts::{Address, B256, CompactSignature, Permissions, RequestId, SignedRequest, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
@@ -78,6 +78,12 @@ pub struct ChainView {
     pub turns: Vec<ObservedTurn>,
     /// What may still be spent, at the head.
     pub allowances: BTreeMap<Address, Allowance>,
+    /// Which calls the ring may make beside paying its main asset, at the head.
+    pub permissions: Permissions,
+    /// The master, at the head: no ring calls it.
+    pub master: Address,
+    /// The first second at which the next turn executes, as far as the ring's interval and turns a period go, at the head.
+    pub earliest: u64,
 }
 
 /// A turn that was executed on chain.

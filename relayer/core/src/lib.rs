@@ -21,6 +21,7 @@
 mod effect;
 mod event;
 mod halt;
+mod lease;
 mod message;
 mod observe;
 mod propose;

@@ -35,6 +35,7 @@ impl State {
         }
         self.note_head(step, view);
         self.check_ring(step, joined);
+        self.watch_lease(step);
         self.review_executed(step);
         self.settle_final(step);
         self.settle_expired(step);

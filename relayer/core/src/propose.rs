@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ring_contracts::{Address, B256, Call, SignedRequest, Turn, TurnId, U256};
+use ring_contracts::{Address, B256, Call, Effect, SignedRequest, Turn, TurnId, U256};
 
 use crate::{
     effect::Action,
@@ -72,13 +72,19 @@ impl State {
         let mut calls = Vec::new();
         let mut spending = Spending::default();
         let mut gas = 0u64;
-        let mut valid_until = view.head.time.saturating_add(self.settings.validity).min(TurnId::NO_EXPIRY);
+        if self.lease_is_over(view) {
+            return None;
+        }
+        // A turn that has to wait for its time still has all of its validity then.
+        let time = view.turn_time();
+        let latest = TurnId::NO_EXPIRY.min(self.settings.charter.expires_at);
+        let mut valid_until = time.saturating_add(self.settings.validity).min(latest);
         for tracked in self.arrival.iter().filter_map(|id| self.open.get(id)) {
             let request = &tracked.signed.request;
             if calls.len() == self.settings.max_calls {
                 break;
             }
-            if tracked.bound.is_some() || request.expiry <= view.head.time {
+            if tracked.bound.is_some() || request.expiry <= time {
                 continue;
             }
             let call = request.to_call(&self.settings.charter);
@@ -124,17 +130,22 @@ impl State {
 pub(crate) struct Spending(BTreeMap<Address, U256>);
 
 impl Spending {
-    /// Adds a call, if what may be spent at this head allows it beside the others.
+    /// Adds a call, if what is permitted and may be spent at this head allows it beside the others.
     pub(crate) fn add(&mut self, call: &Call, main_asset: Address, view: &ChainView) -> bool {
-        let Some((asset, amount)) = call.spends(main_asset) else { return false };
-        let Some(allowance) = view.allowances.get(&asset) else { return false };
-        let spent = self.0.entry(asset).or_default();
-        match spent.checked_add(amount) {
-            Some(total) if total <= allowance.left => {
-                *spent = total;
-                true
-            }
-            _ => false,
+        if matches!(&call.effect, Effect::Call { target, .. } if *target == view.master) {
+            return false;
         }
+        let Some(charges) = call.charges(main_asset, &view.permissions) else { return false };
+        let mut spent = self.0.clone();
+        for (asset, amount) in charges {
+            let Some(allowance) = view.allowances.get(&asset) else { return false };
+            let total = spent.entry(asset).or_default();
+            match total.checked_add(amount) {
+                Some(sum) if sum <= allowance.left => *total = sum,
+                _ => return false,
+            }
+        }
+        self.0 = spent;
+        true
     }
 }

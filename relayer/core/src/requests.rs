@@ -1,10 +1,11 @@
 //! Requests: which are taken, and what is known of each.
 
-use ring_contracts::{Address, B256, Request, RequestError, RequestId, SignedRequest, U256};
+use ring_contracts::{Address, B256, Effect, FixedBytes, Request, RequestError, RequestId, SignedRequest, U256};
 use serde::Serialize;
 
 use crate::{
     effect::Action,
+    event::ChainView,
     message::Message,
     record::{Outcome, Record},
     state::{State, Step, Tracked},
@@ -53,8 +54,22 @@ pub enum Refusal {
         now: u64,
     },
     /// The contract refuses to call this address for any ring.
-    #[error("no ring calls {0}, the contract itself: correct the target")]
+    #[error("no ring calls {0}, which is the contract itself or its master: correct the target")]
     TargetForbidden(Address),
+    /// The master did not permit the ring such calls.
+    #[error(
+        "this ring may not call {target} with selector {selector} (zero for a bare transfer), or not with these arguments: \
+         the master has to permit it (`ring-keys permit`)"
+    )]
+    CallNotPermitted {
+        /// Whom.
+        target: Address,
+        /// Which function.
+        selector: FixedBytes<4>,
+    },
+    /// The ring takes no turns any more.
+    #[error("the ring's lease is over: the master has to form it anew")]
+    LeaseOver,
     /// The ring has no limit on the asset, or this relayer was not told of it.
     #[error("this ring may not spend {0}: the master has to set a limit on it, and the relayers to be told")]
     AssetNotPermitted(Address),
@@ -142,6 +157,15 @@ pub enum Phase {
     },
 }
 
+/// Whether a request may spend this at all, at whatever time.
+fn check_allowance(view: &ChainView, (asset, amount): (Address, U256)) -> Result<(), Refusal> {
+    let allowance = view.allowances.get(&asset).ok_or(Refusal::AssetNotPermitted(asset))?;
+    if amount > allowance.cap {
+        return Err(Refusal::OverCap { asset, cap: allowance.cap, amount });
+    }
+    Ok(())
+}
+
 impl From<Outcome> for Phase {
     fn from(outcome: Outcome) -> Self {
         match outcome {
@@ -192,12 +216,29 @@ impl State {
         if request.expiry <= view.head.time {
             return Err(Refusal::Expired { expiry: request.expiry, now: view.head.time });
         }
-        let (asset, amount) = request.spends()?;
-        let allowance = view.allowances.get(&asset).ok_or(Refusal::AssetNotPermitted(asset))?;
-        if amount > allowance.cap {
-            return Err(Refusal::OverCap { asset, cap: allowance.cap, amount });
+        if self.lease_is_over(view) {
+            return Err(Refusal::LeaseOver);
         }
+        check_allowance(view, request.spends()?)?;
+        self.check_permitted(request, view)?;
         Ok(Submission::New)
+    }
+
+    /// Whether the ring may make this call as its permissions are now. They can change; so this is no part of what makes a
+    /// request genuine.
+    fn check_permitted(&self, request: &Request, view: &ChainView) -> Result<(), Refusal> {
+        let charter = &self.settings.charter;
+        let call = request.to_call(charter);
+        if let Effect::Call { target, .. } = &call.effect
+            && *target == view.master
+        {
+            return Err(Refusal::TargetForbidden(*target));
+        }
+        let charges = call.charges(charter.asset, &view.permissions).ok_or_else(|| Refusal::CallNotPermitted {
+            target: request.target,
+            selector: request.data.get(..4).map(FixedBytes::from_slice).unwrap_or_default(),
+        })?;
+        charges.into_iter().try_for_each(|charge| check_allowance(view, charge))
     }
 
     /// What makes a request genuine for this seat whoever brings it, at any time.

@@ -110,6 +110,7 @@ pub(crate) enum Resend {
     Explain { nonce: u64 },
     Halt,
     HeardHalt { from: usize },
+    Lease { over: bool },
 }
 
 /// A seat at a glance.

@@ -62,7 +62,7 @@ impl State {
         mut votes: Vec<Vote>,
     ) {
         let Some(epoch) = self.epoch() else { return };
-        let Some((head, time)) = self.chain.as_ref().map(|view| (view.nonce, view.head.time)) else { return };
+        let Some((head, time)) = self.chain.as_ref().map(|view| (view.nonce, view.turn_time())) else { return };
         let id = turn.id();
         let mine = id.ring == self.settings.ring && id.epoch == epoch;
         // One turn ahead: the peer may have seen the head move before this seat did.

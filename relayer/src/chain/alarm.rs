@@ -28,6 +28,9 @@ pub enum Alarm {
         /// What it offers, in wei per gas.
         max_fee_per_gas: u128,
     },
+    /// No turn executes any more.
+    #[error("the ring's lease is over ({0}): nothing is paid until the master forms the ring anew")]
+    LeaseOver(String),
     /// The signer did not sign.
     #[error("the transaction could not be signed ({0}): check the signer")]
     Signer(String),

@@ -1,9 +1,9 @@
-//! What a ring may still spend.
+//! What a ring may still spend, and which calls it may make.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::try_join_all;
-use ring_contracts::{Address, Charter, Domain, IERC20, IRingMultisig, RingMultisig, U256};
+use futures::{future::try_join_all, try_join};
+use ring_contracts::{Address, Charter, Domain, IERC20, IRingMultisig, Permissions, RingMultisig, U256};
 use ring_core::Allowance;
 
 use super::{
@@ -31,7 +31,18 @@ impl Meter {
     }
 }
 
-/// The allowances of all assets that have one, as of `head`.
+/// What the master lets a ring do, as of one head.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// By asset. One that has none may not be spent.
+    pub(super) allowances: BTreeMap<Address, Allowance>,
+    pub(super) permissions: Permissions,
+    /// Whom no ring calls, whatever was permitted.
+    pub(super) master: Address,
+}
+
+/// Reads allowances, of the main asset and of `other_assets`, and permissions, as of `head`. Like the state of the ring
+/// they are what the chain says: the master may change them at any time.
 pub(super) async fn read(
     rpc: &Rpc,
     domain: &Domain,
@@ -39,30 +50,50 @@ pub(super) async fn read(
     other_assets: &BTreeSet<Address>,
     ring: &IRingMultisig::RingView,
     head: Header,
-) -> Result<BTreeMap<Address, Allowance>, Fault> {
+) -> Result<Rules, Fault> {
     let main = Meter {
         cap: U256::from(charter.cap),
         period: charter.period.into(),
         index: ring.periodIndex.to(),
         spent: ring.spent.to(),
     };
-    let others = other_assets.iter().filter(|asset| **asset != charter.asset).map(|asset| async {
-        let question = RingMultisig::getLimitCall { ringId: ring_id, asset: *asset };
-        let limit = rpc.view(domain.contract, &question, head.hash).await?;
-        let meter = limit.filter(|limit| !limit.period.is_zero()).map(|limit| Meter {
-            cap: limit.cap.to(),
-            period: limit.period.to(),
-            index: limit.periodIndex.to(),
-            spent: limit.spent.to(),
-        });
-        Ok::<_, Fault>((*asset, meter))
+    let (limits, permissions, master) = (
+        RingMultisig::getLimitsCall { ringId: ring_id },
+        RingMultisig::getPermissionsCall { ringId: ring_id },
+        RingMultisig::masterCall {},
+    );
+    let contract = domain.contract;
+    let (limits, permissions, master) = try_join!(
+        rpc.view(contract, &limits, head.hash),
+        rpc.view(contract, &permissions, head.hash),
+        rpc.view(contract, &master, head.hash),
+    )?;
+    let limits = limits.unwrap_or_default().into_iter();
+    let others = limits.filter(|limit| limit.asset != charter.asset && other_assets.contains(&limit.asset));
+    let others = others.map(|limit| {
+        let (cap, spent) = (limit.cap.to(), limit.spent.to());
+        (limit.asset, Meter { cap, period: limit.period.to(), index: limit.periodIndex.to(), spent })
     });
-    let meters = try_join_all(others).await?.into_iter().chain([(charter.asset, Some(main))]);
-    let metered = meters.filter_map(|(asset, meter)| Some((asset, meter?))).map(|(asset, meter)| async move {
-        let balance = balance(rpc, domain.contract, asset, head).await?;
+    // A cap of zero permits nothing, not even zero.
+    let meters = others.chain([(charter.asset, main)]).filter(|(_, meter)| !meter.cap.is_zero());
+    let metered = meters.map(|(asset, meter)| async move {
+        let balance = balance(rpc, contract, asset, head).await?;
         Ok::<_, Fault>(balance.map(|balance| (asset, meter.allowance(head.time, balance))))
     });
-    Ok(try_join_all(metered).await?.into_iter().flatten().collect())
+    Ok(Rules {
+        allowances: try_join_all(metered).await?.into_iter().flatten().collect(),
+        permissions: Permissions::new(permissions.unwrap_or_default().into_iter().map(Into::into)),
+        master: master.unwrap_or_default(),
+    })
+}
+
+/// The first second at which the ring's next turn executes, as far as its interval and its turns a period go, seen from a
+/// block of this time.
+pub(super) fn earliest(charter: &Charter, ring: &IRingMultisig::RingView, time: u64) -> u64 {
+    let after_last = ring.lastTurnAt.to::<u64>() + u64::from(charter.interval);
+    let (period, index) = (u64::from(charter.period), ring.periodIndex.to::<u64>());
+    let used_up = time.checked_div(period) == Some(index) && ring.turns.to::<u32>() >= charter.turns_per_period;
+    after_last.max(if used_up { (index + 1) * period } else { 0 })
 }
 
 /// `None`: the asset does not say, so nothing can be said about it.
@@ -97,6 +128,43 @@ mod tests {
         assert_eq!(left(30, 20_000, 20_000 * DAY, 1_000), U256::from(70));
         assert_eq!(left(30, 20_000, 20_001 * DAY - 1, 1_000), U256::from(70));
         assert_eq!(left(30, 20_000, 20_001 * DAY, 1_000), U256::from(100));
+    }
+
+    fn charter() -> Charter {
+        Charter {
+            window: 1,
+            quorum: 1,
+            asset: Address::ZERO,
+            cap: 1,
+            period: 86_400,
+            turns_per_period: 3,
+            interval: 12,
+            expires_at: Charter::NO_EXPIRY,
+            last_nonce: Charter::NO_LAST_NONCE,
+            seats: vec![Address::repeat_byte(1)],
+        }
+    }
+
+    #[test]
+    fn the_next_turn_waits_for_the_interval_and_for_a_period_with_turns_left() {
+        use alloy::primitives::Uint;
+        let ring = |turns: u32, last: u64| IRingMultisig::RingView {
+            nonce: Uint::ZERO,
+            epoch: 1,
+            halted: false,
+            charter: Default::default(),
+            turns: Uint::from(turns),
+            periodIndex: Uint::from(last / DAY),
+            lastTurnAt: Uint::from(last),
+            spent: Uint::ZERO,
+            changedAt: 0,
+        };
+        let noon = 20_000 * DAY + DAY / 2;
+        assert_eq!(earliest(&charter(), &ring(2, noon), noon), noon + 12);
+        assert_eq!(earliest(&charter(), &ring(3, noon), noon), 20_001 * DAY);
+        assert_eq!(earliest(&charter(), &ring(3, noon), 20_001 * DAY), noon + 12);
+        let last = 20_001 * DAY - 1;
+        assert_eq!(earliest(&charter(), &ring(3, last), last), last + 12);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{Address, U256},
+    primitives::Address,
     rpc::types::{Filter, Log},
     sol_types::SolEvent as _,
 };
-use ring_contracts::{RequestId, RingMultisig};
+use ring_contracts::{RequestId, RingMultisig, TurnId};
 use ring_core::ObservedTurn;
 
 use super::{
@@ -109,13 +109,13 @@ impl History {
     async fn read_chunk(&mut self, rpc: &Rpc, start: u64, last: u64, head: Header) -> Result<(Turns, u64), Fault> {
         loop {
             let end = last.min(start.saturating_add(self.chunk - 1));
+            // The ring is no topic of a turn, so those of all rings come along.
             let filter = Filter::new()
                 .address(self.contract)
                 .event_signature(vec![
                     RingMultisig::TurnExecuted::SIGNATURE_HASH,
                     RingMultisig::CallFailed::SIGNATURE_HASH,
                 ])
-                .topic1(U256::from(self.ring))
                 .from_block(start)
                 .to_block(end);
             match rpc.logs(&filter).await {
@@ -151,21 +151,26 @@ impl History {
             match log.topic0() {
                 Some(&RingMultisig::TurnExecuted::SIGNATURE_HASH) => {
                     let event = RingMultisig::TurnExecuted::decode_log(&log.inner).map_err(malformed)?;
+                    let id = TurnId::unpack(event.id)
+                        .ok_or_else(|| Fault::Malformed(format!("{:#x} is no id of a turn", event.id)))?;
+                    if id.ring != self.ring {
+                        continue;
+                    }
                     let turn = ObservedTurn {
-                        nonce: event.nonce.to(),
+                        nonce: id.nonce,
                         digest: event.digest,
                         requests: request_ids(&event.requestIds)?,
                         failed: Vec::new(),
                         transaction,
                         block,
                     };
-                    self.check_ring(event.ring)?;
                     insert(&mut turns, turn)?;
                 }
                 Some(&RingMultisig::CallFailed::SIGNATURE_HASH) => {
                     let event = RingMultisig::CallFailed::decode_log(&log.inner).map_err(malformed)?;
-                    self.check_ring(event.ring)?;
-                    failures.push((event.nonce.to::<u64>(), transaction, event.requestId));
+                    if event.ring == self.ring {
+                        failures.push((event.nonce.to::<u64>(), transaction, event.requestId));
+                    }
                 }
                 _ => return Err(Fault::Malformed("a log is not of an event that was asked for".into())),
             }
@@ -180,13 +185,6 @@ impl History {
             turn.failed.push(id);
         }
         Ok(turns)
-    }
-
-    fn check_ring(&self, ring: u32) -> Result<(), Fault> {
-        match ring == self.ring {
-            true => Ok(()),
-            false => Err(Fault::Malformed(format!("a log is of ring {ring}, asked was for {}", self.ring))),
-        }
     }
 }
 

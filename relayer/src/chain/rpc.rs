@@ -117,6 +117,11 @@ impl Rpc {
         self.ask(self.provider.estimate_gas(request).block(BlockId::number(block))).await
     }
 
+    /// How much gas the transaction takes in the next block, with its time.
+    pub(super) async fn estimate_pending(&self, request: TransactionRequest) -> Result<u64, Fault> {
+        self.ask(self.provider.estimate_gas(request).block(BlockId::pending())).await
+    }
+
     /// Checks that a block is still in the chain: what was asked by its number was about it.
     pub(super) async fn check_in_chain(&self, block: Header) -> Result<(), Fault> {
         match self.header(BlockNumberOrTag::Number(block.number)).await? {

@@ -5,6 +5,8 @@
 //!
 //! ```text
 //!  a transaction for what is wanted was mined and succeeded ──▶ wait: it may be reorganised away
+//!  else the ring has to wait (interval, turns a period)      ──▶ wait until then, and look again
+//!  else its lease is over                                   ──▶ alarm, and look again
 //!  else the call would revert                               ──▶ wait: somebody was faster, or it is too early
 //!  else the nonce has
 //!    no transaction                                         ──▶ make one
@@ -15,7 +17,10 @@
 //!
 //! Nothing is concluded from what an RPC says about a transaction that it was sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::{
     consensus::TxEip1559,
@@ -85,6 +90,8 @@ pub struct Submitter<P> {
     slots: Slots<P>,
     /// The head at which all was done for what is wanted.
     done_at: Option<B256>,
+    /// The head that said that the ring has to wait, and until when.
+    waiting: Option<(B256, u64)>,
     quiet: Quiet,
 }
 
@@ -99,7 +106,8 @@ impl<P: Clone> Submitter<P> {
         let heads = Heads::new(provider.clone(), settings.poll_interval);
         let sending = watch::Sender::new(Sending::default());
         let (slots, quiet) = (Slots::new(), Quiet::default());
-        Self { rpc: Rpc::new(provider), heads, signer, settings, wanted, sending, slots, done_at: None, quiet }
+        let (rpc, done_at, waiting) = (Rpc::new(provider), None, None);
+        Self { rpc, heads, signer, settings, wanted, sending, slots, done_at, waiting, quiet }
     }
 
     /// What it is at, from now on.
@@ -132,7 +140,7 @@ impl<P: Clone> Submitter<P> {
                     if changed.is_err() {
                         return;
                     }
-                    self.done_at = None;
+                    (self.done_at, self.waiting) = (None, None);
                 }
             }
         }
@@ -141,11 +149,13 @@ impl<P: Clone> Submitter<P> {
     /// Does what can be done at this head, once.
     async fn press(&mut self, wanted: &Wanted<P>) -> Result<(), Trouble> {
         let head = self.rpc.head().await?;
-        if self.done_at != Some(head.hash) {
+        let waits = self.waiting.is_some_and(|(at, until)| at == head.hash && clock() < until);
+        if self.done_at != Some(head.hash) && !waits {
             // Whatever did not get through is tried again before the next head.
-            self.done_at = None;
+            (self.done_at, self.waiting) = (None, None);
             self.press_at(head, wanted).await?;
-            self.done_at = Some(head.hash);
+            // Time passes without a head, too: whoever waits for it looks again.
+            self.done_at = Some(head.hash).filter(|_| self.waiting.is_none());
         }
         Ok(())
     }
@@ -157,7 +167,15 @@ impl<P: Clone> Submitter<P> {
         if attempts == Attempts::Succeeded {
             return Ok(());
         }
-        let Some(mut gas) = self.simulate(wanted, account, head).await? else { return Ok(()) };
+        let mut gas = match self.simulate(wanted, account, head).await? {
+            Simulated::Succeeds { gas } => gas,
+            Simulated::TooEarly { until } => {
+                tracing::debug!(wanted = wanted.name(), until, "the ring has to wait");
+                self.waiting = Some((head.hash, until));
+                return Ok(());
+            }
+            Simulated::Reverts => return Ok(()),
+        };
         if attempts == Attempts::Reverted {
             // A callee that uses more gas than when it was tried takes it from the calls after it. Never again.
             gas = gas.saturating_add(wanted.gas_of_calls());
@@ -219,19 +237,48 @@ impl<P: Clone> Submitter<P> {
         Ok(attempts)
     }
 
-    /// The gas limit, or `None` if the call would revert now. Why is not acted upon: the watcher sees it for itself.
-    async fn simulate(&self, wanted: &Wanted<P>, account: Address, head: Header) -> Result<Option<u64>, Fault> {
+    /// What the call would do now. Why it would revert is acted upon only where nothing but time, or the master, can help:
+    /// the rest the watcher sees for itself.
+    async fn simulate(&self, wanted: &Wanted<P>, account: Address, head: Header) -> Result<Simulated, Trouble> {
         let request = TransactionRequest::default()
             .with_from(account)
             .with_to(self.settings.domain.contract)
             .with_input(wanted.calldata().clone());
-        match self.rpc.estimate(request, head.number).await {
-            Ok(gas) => Ok(Some(gas.saturating_add(gas.div_ceil(10)))),
-            Err(Fault::Reverted(data)) => {
-                tracing::debug!(wanted = wanted.name(), reason = reason(&data), "it would revert now");
-                Ok(None)
+        let simulated = self.estimated(wanted, self.rpc.estimate(request.clone(), head.number).await)?;
+        match simulated {
+            // The time of the next block is later than that of the head, and on a quiet chain much later.
+            Simulated::TooEarly { until } if clock() >= until => {
+                self.estimated(wanted, self.rpc.estimate_pending(request).await)
             }
-            Err(fault) => Err(fault),
+            simulated => Ok(simulated),
+        }
+    }
+
+    fn estimated(&self, wanted: &Wanted<P>, estimate: Result<u64, Fault>) -> Result<Simulated, Trouble> {
+        let data = match estimate {
+            Ok(gas) => return Ok(Simulated::Succeeds { gas: gas.saturating_add(gas.div_ceil(10)) }),
+            Err(Fault::Reverted(data)) => data,
+            Err(fault) => return Err(fault.into()),
+        };
+        match RingMultisigErrors::abi_decode(&data) {
+            Ok(RingMultisigErrors::TurnTooSoon(error)) => {
+                Ok(Simulated::TooEarly { until: error.earliest.saturating_to() })
+            }
+            Ok(RingMultisigErrors::TooManyTurns(error)) => {
+                Ok(Simulated::TooEarly { until: error.nextPeriodAt.saturating_to() })
+            }
+            Ok(RingMultisigErrors::LeaseExpired(error)) => {
+                let text = format!("it ended at {}, the chain's time is {}", error.expiresAt, error.timestamp);
+                Err(Alarm::LeaseOver(text).into())
+            }
+            Ok(RingMultisigErrors::LeaseUsedUp(error)) => {
+                let text = format!("its last turn is {}, and this would be {}", error.lastNonce, error.nonce);
+                Err(Alarm::LeaseOver(text).into())
+            }
+            _ => {
+                tracing::debug!(wanted = wanted.name(), reason = reason(&data), "it would revert now");
+                Ok(Simulated::Reverts)
+            }
         }
     }
 
@@ -304,6 +351,17 @@ enum Attempts {
     Succeeded,
 }
 
+/// What a call would do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Simulated {
+    /// It would get through, with this gas limit.
+    Succeeds { gas: u64 },
+    /// It can get through from this second on.
+    TooEarly { until: u64 },
+    /// It would revert.
+    Reverts,
+}
+
 /// Why nothing could be done.
 enum Trouble {
     Rpc(Fault),
@@ -338,6 +396,11 @@ impl From<Trouble> for Alarm {
             Trouble::Alarm(alarm) => alarm,
         }
     }
+}
+
+/// This machine's time, in Unix seconds. It only decides when to ask the chain again; the chain decides the rest.
+fn clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What the contract says by this revert.

@@ -70,19 +70,20 @@ impl Viewer {
                 ring.ok_or_else(|| Fault::Malformed(format!("no contract at {contract} in block {}", head.number)))?;
             let terms = (settings.ring, &settings.charter);
             let assets = &settings.other_assets;
-            let allowances = allowance::read(rpc, &settings.domain, terms, assets, &ring, head).await?;
+            let rules = allowance::read(rpc, &settings.domain, terms, assets, &ring, head).await?;
             // Before the contract was deployed there was no ring.
-            Ok::<_, Fault>((ring, final_ring.map_or((0, 0), |ring| (ring.nonce.to(), ring.epoch)), allowances))
+            Ok::<_, Fault>((ring, final_ring.map_or((0, 0), |ring| (ring.nonce.to(), ring.epoch)), rules))
         };
         let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), finalized, head);
         // Not cut short when the other fails: what was read of a long history is kept.
         let (state, turns) = join!(state, turns);
-        let ((ring, (final_nonce, final_epoch), allowances), turns) = (state?, turns?);
+        let ((ring, (final_nonce, final_epoch), rules), turns) = (state?, turns?);
         // The state was read by the head's hash, the logs by numbers: only now is it known that they belong together.
         rpc.check_in_chain(head).await?;
         let turns: Vec<ObservedTurn> = turns.into_values().collect();
         check(&turns, &ring, (final_nonce, final_epoch), finalized, cursor)?;
         self.check_not_behind(final_nonce, finalized, cursor)?;
+        let allowance::Rules { allowances, permissions, master } = rules;
         Ok(ChainView {
             head: head.into(),
             finalized: finalized.into(),
@@ -94,6 +95,9 @@ impl Viewer {
             final_epoch,
             turns,
             allowances,
+            permissions,
+            master,
+            earliest: allowance::earliest(&self.settings.charter, &ring, head.time),
         })
     }
 

@@ -1,11 +1,8 @@
 //! What should happen on chain, and who signs for it.
 
-use alloy::{
-    consensus::{TxEip1559, TxEnvelope},
-    sol_types::SolCall as _,
-};
+use alloy::consensus::{TxEip1559, TxEnvelope};
 use futures::future::BoxFuture;
-use ring_contracts::{Address, Bytes, Call, RingMultisig};
+use ring_contracts::{Address, Bytes, Execution};
 
 /// A call to the contract that should be made by this account. The latest one is all that counts. `P` is what the signer
 /// needs to see before it signs; nothing else here looks at it.
@@ -42,8 +39,7 @@ impl<P> Wanted<P> {
     /// The most gas that the calls of a turn can use beside what they used when they were tried.
     pub(super) fn gas_of_calls(&self) -> u64 {
         let Self::Turn { calldata, .. } = self else { return 0 };
-        let calls =
-            RingMultisig::executeCall::abi_decode(calldata).ok().and_then(|call| Call::unpack(&call.calls).ok());
+        let calls = Execution::decode(calldata).and_then(|execution| execution.unpacked_calls().ok());
         calls.iter().flatten().map(|call| u64::from(call.gas)).sum()
     }
 

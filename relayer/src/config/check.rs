@@ -167,6 +167,10 @@ impl Check<'_> {
         let window = self.narrow("ring.window", raw.window);
         let quorum = self.narrow("ring.quorum", raw.quorum);
         let period = self.narrow("ring.period", raw.period);
+        let turns_per_period = self.narrow("ring.turns_per_period", raw.turns_per_period);
+        let interval = self.narrow("ring.interval", raw.interval);
+        let expires_at = self.end("ring.expires_at", &raw.expires_at, Charter::NO_EXPIRY);
+        let last_nonce = self.end("ring.last_nonce", &raw.last_nonce, Charter::NO_LAST_NONCE);
         let asset = self.address_or_zero("ring.asset", &raw.asset);
         let cap = match decimal::<u128>(&raw.cap.0) {
             Some(cap) => Some(cap),
@@ -180,14 +184,28 @@ impl Check<'_> {
         };
         let seats = self.addresses("ring.seats", &raw.seats.0, Self::address_or_zero);
         let other_assets = self.addresses("ring.other_assets", &raw.other_assets.0, Self::address_or_zero);
-        let charter =
-            Charter { window: window?, quorum: quorum?, asset: asset?, cap: cap?, period: period?, seats: seats? };
+        let charter = Charter {
+            window: window?,
+            quorum: quorum?,
+            asset: asset?,
+            cap: cap?,
+            period: period?,
+            turns_per_period: turns_per_period?,
+            interval: interval?,
+            expires_at: expires_at?,
+            last_nonce: last_nonce?,
+            seats: seats?,
+        };
         if let Err(error) = charter.check() {
             let field = match &error {
                 CharterError::Window { .. } => "ring.window",
                 CharterError::Quorum { .. } => "ring.quorum",
                 CharterError::Period(_) => "ring.period",
                 CharterError::Cap(_) => "ring.cap",
+                CharterError::TurnsPerPeriod(_) => "ring.turns_per_period",
+                CharterError::Interval(_) => "ring.interval",
+                CharterError::TooLarge { field: "expiresAt", .. } => "ring.expires_at",
+                CharterError::TooLarge { .. } => "ring.last_nonce",
                 CharterError::Seats(_) | CharterError::EmptySeat(_) | CharterError::DuplicateSeat { .. } => {
                     "ring.seats"
                 }
@@ -200,6 +218,17 @@ impl Check<'_> {
             return self.problem("ring.other_assets", reason);
         }
         Some(Ring { id: id?, charter, other_assets: other_assets.into_iter().collect() })
+    }
+
+    /// A number at which something ends, or that it does not.
+    fn end(&mut self, field: &str, raw: &WholeOrWord, never: u64) -> Option<u64> {
+        match raw.0.as_str() {
+            "never" => Some(never),
+            text => match decimal(text) {
+                Some(number) => Some(number),
+                None => self.problem(field, format!("{text:?} is neither a number nor \"never\": write one of them")),
+            },
+        }
     }
 
     fn signer(&mut self, raw: &raw::Signer) -> Option<Signer> {

@@ -48,6 +48,10 @@ pub(super) struct Ring {
     pub(super) asset: String,
     pub(super) cap: WholeOrWord,
     pub(super) period: Whole,
+    pub(super) turns_per_period: Whole,
+    pub(super) interval: Whole,
+    pub(super) expires_at: WholeOrWord,
+    pub(super) last_nonce: WholeOrWord,
     pub(super) seats: List,
     #[serde(default)]
     pub(super) other_assets: List,

@@ -5,7 +5,7 @@ mod handle;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use ring_contracts::{B256, Bytes, CompactSignature, Halt, RequestId, RingMultisig, SignedRequest, Turn};
+use ring_contracts::{B256, Bytes, CompactSignature, Execution, Halt, RequestId, SignedRequest, Turn};
 use ring_core::{Action, ChainView, Event, Message, Phase, State, Submission};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -267,16 +267,14 @@ impl Driver {
             error!(nonce, %digest, "asked to send what is not reserved: this is a bug, nothing is sent");
             return Ok(());
         };
-        let charter = &self.state.settings().charter;
-        let call = RingMultisig::executeCall {
-            id: turn.id().pack(),
-            terms: charter.terms(),
-            budget: charter.budget(),
-            calls: turn.packed_calls().clone(),
-            witness,
+        let calldata = match Execution::new(&turn, &self.state.settings().charter, witness).calldata() {
+            Ok(calldata) => calldata,
+            Err(reason) => {
+                error!(nonce, %digest, %reason, "a turn cannot be written: this is a bug, nothing is sent");
+                return Ok(());
+            }
         };
         info!(nonce, %digest, calls = turn.calls().len(), "sending a turn");
-        let calldata = alloy::sol_types::SolCall::abi_encode(&call).into();
         self.edges.wanted.send_replace(Some(Wanted::Turn { nonce, calldata, permit: Permit::Turn(reservation) }));
         Ok(())
     }

@@ -30,9 +30,11 @@ pub(crate) enum Code {
     NotATransfer,
     Expired,
     AssetNotPermitted,
+    CallNotPermitted,
     OverCap,
     TooMuchGas,
     Internal,
+    LeaseOver,
     Halted,
     NotReady,
     NotEnoughCopies,
@@ -43,7 +45,7 @@ pub(crate) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Malformed,
         Self::BrokenBody,
         Self::InvalidId,
@@ -60,9 +62,11 @@ impl Code {
         Self::NotATransfer,
         Self::Expired,
         Self::AssetNotPermitted,
+        Self::CallNotPermitted,
         Self::OverCap,
         Self::TooMuchGas,
         Self::Internal,
+        Self::LeaseOver,
         Self::Halted,
         Self::NotReady,
         Self::NotEnoughCopies,
@@ -104,6 +108,9 @@ impl Code {
             Self::AssetNotPermitted => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "asset_not_permitted", "the ring may not spend this asset")
             }
+            Self::CallNotPermitted => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "call_not_permitted", "the ring may not make this call")
+            }
             Self::OverCap => (StatusCode::UNPROCESSABLE_ENTITY, "over_cap", "it is more than the ring may ever spend"),
             Self::TooMuchGas => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "too_much_gas", "it is more gas than a turn may have")
@@ -111,6 +118,11 @@ impl Code {
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this relayer made a mistake: its log tells more")
             }
+            Self::LeaseOver => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "lease_over",
+                "the ring takes no turns until the master forms it anew",
+            ),
             Self::Halted => (StatusCode::SERVICE_UNAVAILABLE, "halted", "the ring is halted"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "this relayer has not seen the chain yet"),
             Self::NotEnoughCopies => (
@@ -135,7 +147,7 @@ impl Code {
     /// After how many seconds it makes sense to try again.
     fn retry_after(self) -> Option<u16> {
         match self {
-            Self::Halted => Some(60),
+            Self::Halted | Self::LeaseOver => Some(60),
             Self::Stopping => Some(10),
             Self::NotEnoughCopies => Some(2),
             Self::NotReady | Self::Busy | Self::NoAnswer => Some(1),
@@ -194,13 +206,15 @@ impl From<Refusal> for Error {
             Refusal::WrongRing { .. } => (Code::WrongRing, Some("request.ring")),
             Refusal::UnknownRequester(_) => (Code::UnknownRequester, Some("signature")),
             Refusal::Expired { .. } => (Code::Expired, Some("request.expiry")),
-            // To the treasury itself: nothing would be transferred.
+            // To the treasury itself, where nothing would be transferred, or to its master.
             Refusal::TargetForbidden(_) => (Code::NotATransfer, Some("request.target")),
             Refusal::AssetNotPermitted(asset) if asset.is_zero() => (Code::AssetNotPermitted, Some("request.value")),
             Refusal::AssetNotPermitted(_) => (Code::AssetNotPermitted, Some("request.target")),
+            Refusal::CallNotPermitted { .. } => (Code::CallNotPermitted, Some("request.target")),
             Refusal::OverCap { asset, .. } if asset.is_zero() => (Code::OverCap, Some("request.value")),
             Refusal::OverCap { .. } => (Code::OverCap, Some("request.data")),
             Refusal::TooMuchGas { .. } => (Code::TooMuchGas, Some("request.gas")),
+            Refusal::LeaseOver => (Code::LeaseOver, None),
             Refusal::Halted(_) => (Code::Halted, None),
             Refusal::NotReady => (Code::NotReady, None),
         };

@@ -270,9 +270,16 @@ async fn each_refusal_has_its_status_code_and_field() {
         (Refusal::Expired { expiry: 1, now: 2 }, 422, "expired", Some("request.expiry")),
         (Refusal::AssetNotPermitted(native), 422, "asset_not_permitted", Some("request.value")),
         (Refusal::AssetNotPermitted(token), 422, "asset_not_permitted", Some("request.target")),
+        (
+            Refusal::CallNotPermitted { target: token, selector: [1, 2, 3, 4].into() },
+            422,
+            "call_not_permitted",
+            Some("request.target"),
+        ),
         (Refusal::OverCap { asset: native, cap, amount }, 422, "over_cap", Some("request.value")),
         (Refusal::OverCap { asset: token, cap, amount }, 422, "over_cap", Some("request.data")),
         (Refusal::TooMuchGas { gas: 9, most: 8 }, 422, "too_much_gas", Some("request.gas")),
+        (Refusal::LeaseOver, 503, "lease_over", None),
         (Refusal::Halted("it was told to".into()), 503, "halted", None),
         (Refusal::NotReady, 503, "not_ready", None),
     ] {

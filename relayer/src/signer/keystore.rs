@@ -9,7 +9,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use futures::future::{BoxFuture, FutureExt, ready};
-use ring_contracts::{Address, B256, CompactSignature, Domain, RingMultisig};
+use ring_contracts::{Address, B256, CompactSignature, Domain, Execution, RingMultisig};
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
@@ -68,13 +68,10 @@ fn check_wanted(domain: &Domain, transaction: &TxEip1559, wanted: &Wanted<Permit
     match permit {
         Permit::Halt if RingMultisig::haltCall::abi_decode(&transaction.input).is_ok() => Ok(()),
         Permit::Halt => refused("does anything but halt"),
-        Permit::Turn(reservation) => {
-            let turn = reservation.turn();
-            match RingMultisig::executeCall::abi_decode(&transaction.input) {
-                Ok(call) if call.id == turn.id().pack() && call.calls == *turn.packed_calls() => Ok(()),
-                _ => refused("executes anything but the turn reserved"),
-            }
-        }
+        Permit::Turn(reservation) => match Execution::decode(&transaction.input) {
+            Some(execution) if execution.is_of(reservation.turn()) => Ok(()),
+            _ => refused("executes anything but the turn reserved"),
+        },
     }
 }
 

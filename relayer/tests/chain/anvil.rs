@@ -73,6 +73,17 @@ impl Anvil {
         self.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{wei:#x}")])).await;
     }
 
+    /// Gives the next block this time.
+    pub(crate) async fn set_next_time(&self, unix: u64) {
+        self.ask("evm_setNextBlockTimestamp", json!([unix])).await;
+    }
+
+    /// The time of the newest block.
+    pub(crate) async fn time(&self) -> u64 {
+        let block = self.provider.get_block_by_number(alloy::eips::BlockNumberOrTag::Latest).await;
+        block.expect("Anvil answers").expect("there is one").header.timestamp
+    }
+
     pub(crate) async fn set_code(&self, address: Address, code: Bytes) {
         self.ask("anvil_setCode", json!([address, code])).await;
     }
@@ -92,7 +103,7 @@ impl Anvil {
 
     /// Puts a transaction of one of Anvil's accounts into its pool.
     pub(crate) async fn post(&self, from: Address, to: Option<Address>, input: Bytes) -> B256 {
-        let mut request = TransactionRequest::default().with_from(from).with_input(input).with_gas_limit(5_000_000);
+        let mut request = TransactionRequest::default().with_from(from).with_input(input).with_gas_limit(10_000_000);
         request.to = Some(to.map_or(alloy::primitives::TxKind::Create, Into::into));
         *self.provider.send_transaction(request).await.expect("Anvil takes it").tx_hash()
     }

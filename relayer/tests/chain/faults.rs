@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use alloy::{primitives::B256, providers::Provider as _, sol_types::SolEvent as _};
-use ring_contracts::RingMultisig;
+use ring_contracts::{RingMultisig, TurnId};
 use ring_relayer::chain::{Cursor, WatcherSettings, connect};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -117,8 +117,7 @@ async fn logs_of_another_block_with_the_number_of_the_head_are_not_shown() {
     let proxy = Proxy::start(treasury.anvil.http(), move |method, parameters| match method {
         "eth_getLogs" if lies.load(SeqCst) && parameters[0]["toBlock"] == format!("{number:#x}") => {
             let event = RingMultisig::TurnExecuted {
-                ring: crate::treasury::RING,
-                nonce: Default::default(),
+                id: TurnId { ring: crate::treasury::RING, epoch: 1, nonce: 0, valid_until: 0 }.pack(),
                 digest,
                 requestIds: Default::default(),
             };

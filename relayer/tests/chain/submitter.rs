@@ -69,6 +69,93 @@ async fn what_would_revert_is_not_sent_until_it_would_not() {
 }
 
 #[tokio::test]
+async fn a_turn_waits_for_the_interval_without_alarm_and_is_sent_when_it_is_over() {
+    let mut treasury = Treasury::new().await;
+    treasury.reform(|charter| charter.interval = 1_000).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    treasury.executed(&treasury.turn(0, 0)).await;
+    let last = treasury.anvil.time().await;
+    sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
+    for estimates in 1..=3 {
+        proxy.until_asked("eth_estimateGas", estimates).await;
+        treasury.anvil.mine(1).await;
+    }
+    assert_eq!(sender.signed(), []);
+    assert_eq!(sender.sending.borrow().alarm, None);
+    treasury.anvil.set_next_time(last + 1_000).await;
+    treasury.anvil.mine(1).await;
+    mine_until_nonce(&treasury, &mut follower, 2).await;
+    assert_eq!(sender.signed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_turn_waits_for_the_next_period_when_all_of_this_one_are_taken() {
+    let mut treasury = Treasury::new().await;
+    treasury.reform(|charter| charter.turns_per_period = 1).await;
+    let mut follower = follow(&treasury);
+    let mut proxy = counting(&treasury).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    treasury.executed(&treasury.turn(0, 0)).await;
+    let next_day = (treasury.anvil.time().await / 86_400 + 1) * 86_400;
+    sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
+    proxy.until_asked("eth_estimateGas", 1).await;
+    treasury.anvil.mine(1).await;
+    assert_eq!((sender.signed(), sender.sending.borrow().alarm.clone()), (Vec::new(), None));
+    treasury.anvil.set_next_time(next_day).await;
+    treasury.anvil.mine(1).await;
+    mine_until_nonce(&treasury, &mut follower, 2).await;
+    assert_eq!(sender.signed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_chain_that_makes_no_block_by_itself_is_not_waited_for() {
+    let mut treasury = Treasury::new().await;
+    treasury.reform(|charter| charter.interval = 2).await;
+    let sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await.unwrap(), Patience::Endless).await;
+    treasury.executed(&treasury.turn(0, 0)).await;
+    let head = treasury.anvil.head().await;
+    sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while sender.signed().is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await
+    .expect("it is sent once the interval is over");
+    assert_eq!(treasury.anvil.head().await, head);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_over_is_an_alarm_and_not_a_failure() {
+    let lease_over = |text: &str| {
+        let text = text.to_owned();
+        move |alarm: &Alarm| matches!(alarm, Alarm::LeaseOver(reason) if reason.contains(&text))
+    };
+    let mut treasury = Treasury::new().await;
+    let ended = treasury.anvil.time().await - 1;
+    treasury.reform(|charter| charter.expires_at = ended).await;
+    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await.unwrap(), Patience::Endless).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 0)));
+    sender.until_alarm(lease_over(&ended.to_string())).await;
+    assert_eq!(sender.signed(), []);
+
+    treasury.reform(|charter| (charter.expires_at, charter.last_nonce) = (ended + 1_000_000, 0)).await;
+    treasury.executed(&treasury.turn(0, 0)).await;
+    sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
+    sender.until_alarm(lease_over("last turn is 0")).await;
+    assert_eq!(sender.signed(), []);
+
+    // The master forms it anew: the alarm ends, and what is wanted goes out.
+    treasury.reform(|charter| charter.last_nonce = 5).await;
+    let mut follower = follow(&treasury);
+    sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
+    mine_until_nonce(&treasury, &mut follower, 2).await;
+    assert_eq!(sender.sending.borrow().alarm, None);
+}
+
+#[tokio::test]
 async fn a_submission_survives_a_reorg_with_the_same_bytes() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);

@@ -5,11 +5,10 @@ use std::time::Duration;
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     signers::{SignerSync as _, local::PrivateKeySigner},
-    sol_types::SolCall as _,
 };
 use ring_contracts::{
-    Action, Call, Charter, CompactSignature, Domain, Effect, Halt, IRingMultisig, RequestId, RingMultisig, Seat, Turn,
-    TurnId, creation_code, witness,
+    Action, Call, Charter, CompactSignature, Domain, Effect, Equivocation, Execution, Halt, IRingMultisig, RequestId, RingMultisig,
+    Seat, Turn, TurnId, creation_code, witness,
 };
 use ring_relayer::chain::{Finality, WatcherSettings};
 
@@ -27,6 +26,7 @@ pub(crate) struct Treasury {
     pub(crate) anvil: Anvil,
     pub(crate) domain: Domain,
     pub(crate) charter: Charter,
+    epoch: u32,
     keys: Vec<PrivateKeySigner>,
 }
 
@@ -44,9 +44,20 @@ impl Treasury {
         let keys: Vec<_> =
             (1..=5).map(|n| PrivateKeySigner::from_bytes(&B256::with_last_byte(n)).expect("a key")).collect();
         let seats = keys.iter().map(PrivateKeySigner::address).collect();
-        let charter = Charter { window: 3, quorum: 3, asset, cap: CAP, period: 86_400, seats };
-        let treasury = Self { anvil, domain: Domain { chain_id: CHAIN_ID, contract }, charter, keys };
-        treasury.act(Action::FormRing { ring: RING, charter: treasury.charter.clone() }).await;
+        let charter = Charter {
+            window: 3,
+            quorum: 3,
+            asset,
+            cap: CAP,
+            period: 86_400,
+            turns_per_period: 1_000,
+            interval: 0,
+            expires_at: Charter::NO_EXPIRY,
+            last_nonce: Charter::NO_LAST_NONCE,
+            seats,
+        };
+        let treasury = Self { anvil, domain: Domain { chain_id: CHAIN_ID, contract }, charter, epoch: 1, keys };
+        treasury.act(Action::FormRing { ring: RING, epoch: 0, charter: treasury.charter.clone() }).await;
         treasury.anvil.set_balance(contract, U256::from(1_000_000)).await;
         treasury.anvil.set_code(Self::broken_payee(), REVERTING.into()).await;
         treasury
@@ -58,6 +69,13 @@ impl Treasury {
         let authorization = IRingMultisig::Authorization { signer, deadline: U256::ZERO, signature: Bytes::new() };
         let calldata = action.calldata(&self.charter, authorization);
         self.anvil.send(signer, Some(self.domain.contract), calldata).await;
+    }
+
+    /// The master forms the ring anew, changed; its next epoch is that of all turns made here.
+    pub(crate) async fn reform(&mut self, change: impl FnOnce(&mut Charter)) {
+        change(&mut self.charter);
+        self.act(Action::FormRing { ring: RING, epoch: self.epoch, charter: self.charter.clone() }).await;
+        self.epoch += 1;
     }
 
     /// Takes no coins.
@@ -75,12 +93,12 @@ impl Treasury {
     }
 
     pub(crate) fn turn_of(&self, nonce: u64, calls: Vec<Call>) -> Turn {
-        let id = TurnId { ring: RING, epoch: 1, nonce, valid_until: TurnId::NO_EXPIRY };
+        let id = TurnId { ring: RING, epoch: self.epoch, nonce, valid_until: TurnId::NO_EXPIRY };
         Turn::new(id, calls).expect("the calls are well-formed")
     }
 
     pub(crate) fn void(&self, nonce: u64) -> Turn {
-        Turn::void(RING, 1, nonce)
+        Turn::void(RING, self.epoch, nonce)
     }
 
     /// The call that executes a turn, signed by its window.
@@ -88,14 +106,17 @@ impl Treasury {
         let digest = turn.digest(&self.domain);
         let sign =
             |seat: usize| self.keys[seat].sign_hash_sync(&digest).ok().map(CompactSignature::from).map(Seat::Signed);
-        let call = RingMultisig::executeCall {
-            id: turn.id().pack(),
-            terms: self.charter.terms(),
-            budget: self.charter.budget(),
-            calls: turn.packed_calls().clone(),
-            witness: witness(&self.charter, turn.id().nonce, sign).expect("the whole window signs"),
-        };
-        call.abi_encode().into()
+        let witness = witness(&self.charter, turn.id().nonce, sign).expect("the whole window signs");
+        Execution::new(turn, &self.charter, witness).calldata().expect("the calls are not too long")
+    }
+
+    /// The call that proves that a seat's key signed both of these turns.
+    pub(crate) fn proof(&self, seat: usize, turns: [&Turn; 2]) -> Bytes {
+        let [first, second] = turns.map(|turn| {
+            let signature = self.keys[seat].sign_hash_sync(&turn.digest(&self.domain)).expect("a signature");
+            turn.signed_by(CompactSignature::from(signature))
+        });
+        Equivocation { first, second }.calldata(&self.charter)
     }
 
     /// The call that halts the ring, signed by seat 0.

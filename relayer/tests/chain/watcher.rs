@@ -1,7 +1,7 @@
 //! What the watcher reports of a chain that lives.
 
 use alloy::primitives::{Address, U256};
-use ring_contracts::{Action, Halt, RequestId, Turn};
+use ring_contracts::{Action, Halt, LimitSetting, Permission, Permissions, RequestId, Turn};
 use ring_core::{Allowance, ObservedTurn};
 use ring_relayer::chain::{Cursor, Finality, WatcherSettings, connect};
 
@@ -195,7 +195,7 @@ async fn a_long_history_is_read_in_pieces_to_the_same_view() {
 #[tokio::test]
 async fn turns_of_another_ring_are_not_reported() {
     let treasury = Treasury::new().await;
-    treasury.act(Action::FormRing { ring: RING + 1, charter: treasury.charter.clone() }).await;
+    treasury.act(Action::FormRing { ring: RING + 1, epoch: 0, charter: treasury.charter.clone() }).await;
     treasury.executed(&Turn::void(RING + 1, 1, 0)).await;
     treasury.executed(&treasury.turn(0, 1)).await;
     let view = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings()).view().await;
@@ -210,7 +210,7 @@ async fn a_halt_and_a_new_epoch_are_reported() {
     let halt = Halt { ring: RING, epoch: 1 }.calldata(&treasury.charter, master, Default::default());
     treasury.anvil.send(master, Some(treasury.domain.contract), halt).await;
     follower.until("the halt", |view| view.halted && view.epoch == 1).await;
-    treasury.act(Action::Resume { ring: RING }).await;
+    treasury.act(Action::Resume { ring: RING, epoch: 1 }).await;
     let view = follower.until("the resumption", |view| !view.halted).await;
     assert_eq!((view.epoch, view.final_epoch), (2, 1));
     treasury.anvil.mine(3).await;
@@ -219,16 +219,22 @@ async fn a_halt_and_a_new_epoch_are_reported() {
 
 #[tokio::test]
 async fn allowances_are_what_cap_period_and_balance_leave() {
-    let [token, no_limit, no_code, no_answer] = [0x70, 0x71, 0x72, 0x73].map(Address::with_last_byte);
+    let [token, no_limit, no_code, no_answer, nothing, unannounced] =
+        [0x70, 0x71, 0x72, 0x73, 0x74, 0x75].map(Address::with_last_byte);
     let treasury = Treasury::with_asset(token).await;
     treasury.anvil.set_code(token, token_code(9_999)).await;
     treasury.anvil.set_code(no_limit, token_code(9_999)).await;
+    treasury.anvil.set_code(nothing, token_code(9_999)).await;
+    treasury.anvil.set_code(unannounced, token_code(9_999)).await;
     treasury.anvil.set_code(no_answer, REVERTING.into()).await;
-    for asset in [Address::ZERO, no_code, no_answer] {
-        treasury.act(Action::SetLimit { ring: RING, asset, cap: 500, period: 86_400 }).await;
-    }
+    let limit = |asset, cap| LimitSetting { asset, cap, period: 86_400 };
+    let limits = [(Address::ZERO, 500), (no_code, 500), (no_answer, 500), (nothing, 0), (unannounced, 500)];
+    let limits = limits.map(|(asset, cap)| limit(asset, cap)).to_vec();
+    treasury.act(Action::SetLimits { ring: RING, limits }).await;
+    let permissions = vec![Permission::bare(Address::ZERO)];
+    treasury.act(Action::SetPermissions { ring: RING, permissions }).await;
     let settings = WatcherSettings {
-        other_assets: [Address::ZERO, no_limit, no_code, no_answer].into(),
+        other_assets: [Address::ZERO, no_limit, no_code, no_answer, nothing].into(),
         ..treasury.watcher_settings()
     };
     let mut follower = Follower::of(treasury.anvil.provider.clone(), settings);
@@ -253,4 +259,53 @@ async fn allowances_are_what_cap_period_and_balance_leave() {
     treasury.anvil.mine(1).await;
     let next_day = follower.until_block(spent.head.number + 1).await;
     assert_eq!(next_day.allowances, start.allowances);
+}
+
+#[tokio::test]
+async fn permissions_are_reported_as_the_master_gives_and_takes_them() {
+    let treasury = Treasury::new().await;
+    let token = Address::with_last_byte(0x70);
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let start = follower.view().await;
+    assert_eq!(start.permissions, Permissions::default());
+    assert_eq!(start.master, treasury.anvil.accounts[0]);
+    let (transfer, bare) = (Permission::erc20_transfer(token), Permission::bare(token));
+    let set = |permissions: &[Permission]| Action::SetPermissions { ring: RING, permissions: permissions.to_vec() };
+    treasury.act(set(&[transfer, bare])).await;
+    let given = follower.until_block(start.head.number + 1).await;
+    assert_eq!(given.permissions, Permissions::new([transfer, bare]));
+    treasury.act(set(&[Permission { allowed: false, ..transfer }])).await;
+    let taken = follower.until_block(given.head.number + 1).await;
+    assert_eq!(taken.permissions, Permissions::new([bare]));
+}
+
+#[tokio::test]
+async fn the_view_says_when_the_next_turn_may_come() {
+    let mut treasury = Treasury::new().await;
+    treasury.reform(|charter| (charter.interval, charter.turns_per_period) = (100, 2)).await;
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    follower.view().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let first = follower.until("the turn", |view| view.nonce == 1).await;
+    assert_eq!(first.earliest, first.head.time + 100);
+    treasury.anvil.set_next_time(first.earliest).await;
+    treasury.executed(&treasury.turn(1, 2)).await;
+    let second = follower.until("the turn", |view| view.nonce == 2).await;
+    let next_day = (second.head.time / 86_400 + 1) * 86_400;
+    assert_eq!(second.earliest, next_day.max(second.head.time + 100));
+}
+
+#[tokio::test]
+async fn a_proof_of_equivocation_is_reported_as_a_halt_in_a_new_epoch_with_another_charter() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    follower.view().await;
+    let proof = treasury.proof(2, [&treasury.turn(4, 1), &treasury.turn(4, 2)]);
+    let somebody = treasury.anvil.accounts[1];
+    treasury.anvil.send(somebody, Some(treasury.domain.contract), proof).await;
+    let view = follower.until("the proof", |view| view.epoch == 2).await;
+    let mut charter = treasury.charter.clone();
+    charter.seats[2] = Address::ZERO;
+    assert!(view.halted);
+    assert_eq!(view.charter, charter.commitment());
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod halts;
+mod pace;
 mod requests;
 mod restarts;
 mod sweep;

@@ -7,6 +7,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
+use ring_contracts::Charter;
+
 use crate::world::{Plan, World};
 
 /// How many worlds of each kind: as the environment says, or enough for every day.
@@ -36,10 +38,12 @@ prop_compose! {
         crashes in prop_oneof![Just(0), 0u64..60],
         reorgs in prop_oneof![Just(0), 0u64..40],
         changes in prop_oneof![3 => Just(0), 1 => 1usize..=2],
+        turns_per_period in prop_oneof![3 => Just(1_000), 1 => 4u32..=60],
+        interval in prop_oneof![3 => Just(0), 1 => 1u32..=150],
     ) -> Plan {
         Plan {
             seats, window, quorum, copies: copies.min(seats), seed, steps, requests, loss, crashes, reorgs, changes,
-            grace: 10_000, stolen: BTreeSet::new(),
+            grace: 10_000, stolen: BTreeSet::new(), turns_per_period, interval, expires_at: Charter::NO_EXPIRY,
         }
     }
 }
@@ -49,7 +53,8 @@ prop_compose! {
     fn theft()(plan in faults(), stolen in 0u32..64, every_seat in 0u32..10) -> Plan {
         let all = every_seat == 0;
         let stolen = (0..plan.seats).filter(|seat| all || stolen >> seat & 1 == 1).collect();
-        Plan { stolen, changes: 0, grace: 6, ..plan }
+        // A thief who has to wait between turns gets no more: the hardest case is that it need not.
+        Plan { stolen, changes: 0, grace: 6, turns_per_period: 1_000, interval: 0, ..plan }
     }
 }
 

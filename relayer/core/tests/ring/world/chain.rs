@@ -3,11 +3,15 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use alloy::primitives::keccak256;
-use ring_contracts::{Address, B256, Bytes, Charter, CompactSignature, Domain, Effect, RequestId, Turn, U256};
+use ring_contracts::{
+    Address, B256, Bytes, Charter, CompactSignature, Domain, Effect, Permission, Permissions, RequestId, Turn, U256,
+};
 use ring_core::{Allowance, Block, ChainView, ObservedTurn};
 
 /// A token beside the main asset, which is the native coin.
 pub(crate) const TOKEN: Address = Address::repeat_byte(0x70);
+/// The master, whom no ring calls.
+const MASTER: Address = Address::repeat_byte(0x3a);
 /// The time of the first block.
 pub(crate) const GENESIS: u64 = 1_000_000;
 
@@ -40,6 +44,10 @@ pub(crate) struct Ledger {
     pub(crate) halted: bool,
     /// By asset: the index of the period, and what was spent in it.
     pub(crate) spent: BTreeMap<Address, (u64, U256)>,
+    /// The index of the period of the last turn, and how many there were in it.
+    pub(crate) taken: (u64, u32),
+    pub(crate) last_turn_at: u64,
+    pub(crate) permissions: Permissions,
     pub(crate) turns: Vec<Rc<Executed>>,
 }
 
@@ -56,6 +64,14 @@ impl Ledger {
         Some(Allowance { cap, left: cap - spent })
     }
 
+    /// The first second at which a turn executes, seen from this time.
+    pub(crate) fn earliest(&self, time: u64) -> u64 {
+        let period = u64::from(self.charter.period);
+        let used_up = self.taken.0 == time / period && self.taken.1 >= self.charter.turns_per_period;
+        let next_period = if used_up { (self.taken.0 + 1) * period } else { 0 };
+        next_period.max(self.last_turn_at + u64::from(self.charter.interval))
+    }
+
     /// `RingMultisig.execute`, `halt`, `formRing` and `resume`. What is refused changes nothing.
     fn take(&mut self, domain: &Domain, transaction: &Transaction, block: Block) -> Result<(), &'static str> {
         match transaction {
@@ -70,6 +86,7 @@ impl Ledger {
             Transaction::Form { epoch, charter } if *epoch == self.epoch => {
                 self.charter = charter.clone();
                 self.spent.remove(&charter.asset);
+                self.taken = (0, 0);
                 self.next_epoch();
                 Ok(())
             }
@@ -107,25 +124,36 @@ impl Ledger {
         }
         let digest = turn.digest(domain);
         self.check_witness(digest, witness, sender)?;
+        if block.time > self.charter.expires_at || id.nonce > self.charter.last_nonce {
+            return Err("the lease is over");
+        }
+        if block.time < self.earliest(block.time) {
+            return Err("too soon, or too many turns");
+        }
 
         let mut spent = self.spent.clone();
         for call in turn.calls() {
             let (Effect::Pay { to: target, .. } | Effect::Call { target, .. }) = &call.effect;
-            let (asset, amount) = call.spends(self.charter.asset).ok_or("call not permitted")?;
-            if *target == domain.contract {
-                return Err("the contract does not call itself");
+            let charges = call.charges(self.charter.asset, &self.permissions).ok_or("call not permitted")?;
+            if *target == domain.contract || matches!(call.effect, Effect::Call { .. }) && *target == MASTER {
+                return Err("no ring calls the contract itself or its master");
             }
-            let Allowance { cap, .. } = self.allowance(asset, block.time).ok_or("asset not permitted")?;
-            let period = block.time / u64::from(self.charter.period);
-            let entry = spent.entry(asset).or_insert((period, U256::ZERO));
-            if entry.0 != period {
-                *entry = (period, U256::ZERO);
-            }
-            entry.1 += amount;
-            if entry.1 > cap {
-                return Err("cap exceeded");
+            for (asset, amount) in charges {
+                let Allowance { cap, .. } = self.allowance(asset, block.time).ok_or("asset not permitted")?;
+                let period = block.time / u64::from(self.charter.period);
+                let entry = spent.entry(asset).or_insert((period, U256::ZERO));
+                if entry.0 != period {
+                    *entry = (period, U256::ZERO);
+                }
+                entry.1 += amount;
+                if entry.1 > cap {
+                    return Err("cap exceeded");
+                }
             }
         }
+        let period = block.time / u64::from(self.charter.period);
+        self.taken = if self.taken.0 == period { (period, self.taken.1 + 1) } else { (period, 1) };
+        self.last_turn_at = block.time;
         self.spent = spent;
         self.nonce += 1;
         let transaction = keccak256([digest.as_slice(), sender.as_slice()].concat());
@@ -216,6 +244,9 @@ impl Moment {
                 .into_iter()
                 .filter_map(|asset| Some((asset, ledger.allowance(asset, self.head.time)?)))
                 .collect(),
+            permissions: ledger.permissions.clone(),
+            master: MASTER,
+            earliest: ledger.earliest(self.head.time),
         }
     }
 }
@@ -233,11 +264,30 @@ pub(crate) struct Chain {
 impl Chain {
     pub(crate) fn new(domain: Domain, charter: Charter) -> Self {
         let spent = BTreeMap::new();
-        let ledger = Ledger { charter, epoch: 1, epoch_start: 0, nonce: 0, halted: false, spent, turns: Vec::new() };
+        let ledger = Ledger {
+            charter,
+            epoch: 1,
+            epoch_start: 0,
+            nonce: 0,
+            halted: false,
+            spent,
+            taken: (0, 0),
+            last_turn_at: 0,
+            permissions: Permissions::new([Permission::erc20_transfer(TOKEN)]),
+            turns: Vec::new(),
+        };
         let blocks = vec![(Block { number: 0, time: GENESIS }, Rc::new(ledger))];
         let mut chain = Self { domain, blocks, finalized: 0, moments: Vec::new() };
         chain.note_moment();
         chain
+    }
+
+    /// The master changes what the ring may call: in a block of its own.
+    pub(crate) fn set_permissions(&mut self, permissions: Permissions) {
+        let Block { number, time } = self.head();
+        let ledger = Ledger { permissions, ..Ledger::clone(self.ledger()) };
+        self.blocks.push((Block { number: number + 1, time: time + 1 }, Rc::new(ledger)));
+        self.note_moment();
     }
 
     /// What the contract remembers at the head.

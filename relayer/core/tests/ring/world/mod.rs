@@ -13,7 +13,8 @@ use ring_contracts::{
 };
 use ring_core::{Action, Effects, Event, Message, Phase, Record, Refusal, Settings, Submission, Vote};
 
-use chain::{Chain, TOKEN, Transaction};
+use chain::{Chain, Transaction};
+pub(crate) use chain::{GENESIS, TOKEN};
 use host::Host;
 use random::Random;
 
@@ -72,6 +73,11 @@ pub(crate) struct Plan {
     pub(crate) grace: u64,
     /// Whose keys a thief has.
     pub(crate) stolen: BTreeSet<usize>,
+    /// Of the charter: how many turns a period of an hour has, and how many seconds are between them at least.
+    pub(crate) turns_per_period: u32,
+    pub(crate) interval: u32,
+    /// Of the charter: until when turns execute.
+    pub(crate) expires_at: u64,
 }
 
 impl Plan {
@@ -91,6 +97,9 @@ impl Plan {
             changes: 0,
             grace: 20,
             stolen: BTreeSet::new(),
+            turns_per_period: 1_000,
+            interval: 0,
+            expires_at: Charter::NO_EXPIRY,
         }
     }
 }
@@ -147,6 +156,10 @@ impl World {
             asset: Address::ZERO,
             cap: CAP,
             period: 3_600,
+            turns_per_period: plan.turns_per_period,
+            interval: plan.interval,
+            expires_at: plan.expires_at,
+            last_nonce: Charter::NO_LAST_NONCE,
             seats: signers.iter().map(PrivateKeySigner::address).collect(),
         };
         let hosts = signers.into_iter().map(|signer| {
@@ -540,8 +553,10 @@ impl World {
             let turn = host.disk.contents.iter().find(|turn| turn.digest(&domain()) == digest);
             let mut spent: BTreeMap<Address, U256> = BTreeMap::new();
             for call in turn.map(Turn::calls).unwrap_or_default() {
-                let (asset, amount) = call.spends(host.settings.charter.asset).unwrap();
-                *spent.entry(asset).or_default() += amount;
+                let charges = call.charges(host.settings.charter.asset, &view.permissions);
+                for (asset, amount) in charges.unwrap() {
+                    *spent.entry(asset).or_default() += amount;
+                }
             }
             let within = |(asset, amount): (&Address, &U256)| *amount <= view.allowances[asset].left;
             // What was reserved once may be signed again after a reorg has changed what is left: it is the same turn.
