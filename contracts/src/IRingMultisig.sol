@@ -61,7 +61,8 @@ interface IRingMultisig {
     /// @param signer The master, the guardian or the pending master, as the action demands.
     /// @param deadline The last second (Unix time) at which the signature counts. Not used without a signature.
     /// @param signature Empty: the sender of the transaction is the signer. Otherwise a signature of the action's
-    /// EIP-712 struct: 65 bytes r‖s‖v, 64 bytes r‖vs (ERC-2098), or whatever the signer's ERC-1271 code accepts.
+    /// EIP-712 struct: 65 bytes r‖s‖v, 64 bytes r‖vs (ERC-2098), or whatever the signer's ERC-1271 code accepts, if it is not
+    /// empty.
     struct Authorization {
         address signer;
         uint256 deadline;
@@ -120,7 +121,8 @@ interface IRingMultisig {
     /// @param periodIndex `block.timestamp / period` at the last turn.
     /// @param lastTurnAt The time (Unix) of the last turn.
     /// @param spent What the ring spent of its main asset in that period.
-    /// @param changedAt The block of the last `CharterChanged` event.
+    /// @param changedAt The block of the last `CharterChanged` event, as `block.number` says: on some rollups that is not the
+    /// number by which logs are found.
     struct RingView {
         uint40 nonce;
         uint32 epoch;
@@ -159,7 +161,8 @@ interface IRingMultisig {
     /// @param index The position of the call in its turn, from 0.
     event CallFailed(uint32 indexed ring, uint40 nonce, uint256 index, bytes16 requestId);
 
-    /// @notice The keys or terms of a ring changed. `charter` is the new whole.
+    /// @notice The keys or terms of a ring changed. `charter` is the new whole. Unless `KeyRevoked` or `KeyReplaced` stands before
+    /// it, the ring was formed anew: it is not halted, and turns and spending of the main asset count from zero.
     event CharterChanged(uint32 indexed ring, uint32 epoch, Charter charter);
 
     /// @notice The key of a seat was revoked: by the master, the guardian, or whoever sent the proof of its equivocation. Its
@@ -172,7 +175,7 @@ interface IRingMultisig {
     /// @notice A ring stopped. `by` is who halted it; after a proof of equivocation, the key that is proven.
     event Halted(uint32 indexed ring, uint32 epoch, address indexed by);
 
-    /// @notice The master let a ring go on, in a new epoch.
+    /// @notice The master let a ring go on, in a new epoch. Forming a ring anew does so too, see `CharterChanged`.
     event Resumed(uint32 indexed ring, uint32 epoch);
 
     /// @notice The master permitted calls of one kind to a ring, or took the permission away. All of them together, in
@@ -222,7 +225,7 @@ interface IRingMultisig {
     /// @notice The ring is halted. The master has to resume or re-form it.
     error RingIsHalted(uint32 ring);
 
-    /// @notice There is no such ring. The master has to form it first.
+    /// @notice There is no such ring. The master has to form it first. (A turn of one is a `CharterMismatch`.)
     error RingUnknown(uint32 ring);
 
     /// @notice The turn was signed for another epoch. Signatures of an old epoch are dead; sign anew.
@@ -382,17 +385,20 @@ interface IRingMultisig {
     // Master
     //
     // Each action uses one nonce of its signer (`actionNonce`), whether it is sent directly or signed. So a direct action
-    // kills whatever the signer signed before it and did not send.
+    // kills what the signer signed for that nonce and did not send; what it signed for the next then counts. To kill several,
+    // use their nonces up: `setPermissions` of none does nothing else.
     // ------------------------------------------------------------------------------------------------------------
 
     /// @notice Forms a ring, or forms it anew: other keys, window, quorum, main limit, velocity or lease. A new epoch begins,
     /// the nonce goes on, a halted ring runs again, and turns and spending of the main asset count from zero. Permissions and
     /// limits on other assets stay. Leaving keys out revokes them, so this is also revoke-and-re-form in one action.
-    /// @param epoch The ring's current epoch, 0 for a new ring: what was signed before another change of its keys is dead.
+    /// @param epoch The ring's current epoch, 0 for a new ring, so that what was signed before another change of its keys is dead;
+    /// or 2^32 - 1 for whatever it is: a thief who holds keys can raise the epoch once for each of them, by proving that they
+    /// equivocate, and would otherwise hold up a master that acts slowly.
     function formRing(uint32 ringId, uint32 epoch, Charter calldata charter, Authorization calldata authorization)
         external;
 
-    /// @notice Lets a halted ring go on, in a new epoch: halts and turns signed before it are dead.
+    /// @notice Lets a halted ring go on, in a new epoch (a running one too): halts and turns signed before it are dead.
     /// @param epoch The ring's current epoch.
     function resume(uint32 ringId, uint32 epoch, Authorization calldata authorization) external;
 
@@ -428,7 +434,7 @@ interface IRingMultisig {
     /// without counting it. The ring has to take the turn itself; it is used by a payment that the cap would refuse, and
     /// dies with the epoch.
     /// @param epoch The ring's current epoch.
-    /// @param asset The ring's main asset.
+    /// @param asset The ring's main asset. The contract does not look: a payment of another asset is never made this way.
     function permitPayment(
         uint32 ringId,
         uint32 epoch,
@@ -439,14 +445,14 @@ interface IRingMultisig {
         Authorization calldata authorization
     ) external;
 
-    /// @notice Names or, with zero, removes the guardian.
+    /// @notice Names or, with zero, removes the guardian. Whether it sits in a ring is not looked at, and should not be so.
     function setGuardian(address guardian, Authorization calldata authorization) external;
 
     /// @notice First step of a master transfer. Nothing changes until the successor accepts; naming another, or zero,
     /// withdraws it.
     function transferMaster(address newMaster, Authorization calldata authorization) external;
 
-    /// @notice Second step, by the successor.
+    /// @notice Second step, by the successor. Whether it sits in a ring is not looked at, and should not be so.
     function acceptMaster(Authorization calldata authorization) external;
 
     /// @notice Makes any call but one to this contract: payments over the caps, and the rescue. No limit applies. A call
@@ -485,15 +491,16 @@ interface IRingMultisig {
     /// @notice The limit on an asset other than the main one. Zero but for the asset if there is none.
     function getLimit(uint32 ringId, address asset) external view returns (LimitView memory);
 
-    /// @notice All limits of a ring but that of its main asset, in the order in which the assets first had one.
+    /// @notice All limits of a ring but that of its charter, in the order in which the assets first had one. One on the main
+    /// asset is not in force. A cap of zero is none.
     function getLimits(uint32 ringId) external view returns (LimitView[] memory);
 
     /// @notice The permission for a function of a contract, or for bare transfers (selector zero); `allowed` is false if
     /// there is none.
     function getPermission(uint32 ringId, address target, bytes4 selector) external view returns (Permission memory);
 
-    /// @notice All permissions of a ring, in the order in which they were first given. The charter's payments of the main
-    /// asset are not among them.
+    /// @notice All permissions of a ring, in the order in which they were first set; `allowed` says whether they stand. The
+    /// charter's payments of the main asset are not among them.
     function getPermissions(uint32 ringId) external view returns (Permission[] memory);
 
     /// @notice Whether the master permitted this payment of the main asset in the ring's current epoch, and it was not yet used.

@@ -21,8 +21,9 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
     // Storage
     // ------------------------------------------------------------------------------------------------------------
 
-    /// @dev A turn that pays the main asset reads `state` and `charter`, and writes `state`. A call touches one of `rules`,
-    /// spending another asset one of `limits`. The lists say, to views alone, what was ever set.
+    /// @dev A turn that pays the main asset reads `state` and `charter`, and writes `state`. A call reads one of `rules` (a bare
+    /// transfer perhaps two), and each other asset that it spends is one of `limits`. The lists say, to views alone, what was
+    /// ever set.
     struct Ring {
         RingState state;
         bytes32 charter;
@@ -48,13 +49,14 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
     }
 
     uint256 private constant MAX_SEATS = 32;
+    uint32 private constant ANY_EPOCH = type(uint32).max;
 
     bytes4 private constant ERC20_TRANSFER = 0xa9059cbb;
     bytes4 private constant ERC20_TRANSFER_FROM = 0x23b872dd;
     bytes4 private constant ERC20_APPROVE = 0x095ea7b3;
 
     /// @dev What CALL itself may cost before the rest is divided by EIP-150: a cold account (2,600), value (9,000), an
-    /// account that is new (25,000), and what surrounds the call here.
+    /// account that is new (25,000), and what is done here between looking at the gas and the call.
     uint256 private constant CALL_OVERHEAD = 40_000;
     uint256 private constant MAX_REASON = 256;
 
@@ -64,7 +66,8 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
     uint256 private immutable DEPLOYED_CHAIN_ID;
     bytes32 private immutable DEPLOYED_DOMAIN_SEPARATOR;
 
-    /// @dev A whole word: a smaller one would have to be read before it is written.
+    /// @dev A whole word: a smaller one would have to be read before it is written. Assigned and never deleted: this compiler
+    /// can take `delete` of a transient variable for that of a stored one (TransientStorageClearingHelperCollision).
     uint256 private transient _entered;
 
     /// @inheritdoc IRingMultisig
@@ -95,7 +98,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
 
     /// @notice Funds the treasury with the native coin.
     receive() external payable {
-        // What pays the main asset to this contract fails here.
+        // A payment of the native coin to this contract fails here.
         if (msg.sender == address(this)) revert SelfCall();
     }
 
@@ -189,7 +192,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         _checkFormation(charter);
 
         Ring storage ring = _rings[ringId];
-        _checkEpoch(ring, epoch);
+        if (epoch != ANY_EPOCH) _checkEpoch(ring, epoch);
         ring.state = ring.state.nextEpoch().withHalted(false).withoutUse();
         _commit(ringId, ring, charter);
     }
@@ -688,10 +691,17 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         private
         returns (bool success, uint256 next)
     {
-        (,, uint256 gas_, address target, uint256 amount) = CallBatch.head(calls, offset);
+        (uint256 kind,, uint256 gas_, address target, uint256 amount) = CallBatch.head(calls, offset);
         uint256 required = _gasFor(gas_);
-        if (gasleft() < required) revert GasTooLow(index, required, gasleft());
+        // A payment comes here only for want of gas.
+        if (kind == CallBatch.PAY) revert GasTooLow(index, required, gasleft());
         bytes calldata callData = CallBatch.data(calls, offset);
+        // Where `_call` finds it: nothing in between allocates.
+        assembly ("memory-safe") {
+            calldatacopy(mload(0x40), callData.offset, callData.length)
+        }
+        // Only now, since copying took some.
+        if (gasleft() < required) revert GasTooLow(index, required, gasleft());
         success = _call(target, amount, gas_, callData);
         next = CallBatch.afterCall(offset, callData);
     }
@@ -701,7 +711,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         return gas_ + gas_ / 63 + CALL_OVERHEAD;
     }
 
-    /// @dev A call with data succeeded only if there is code; one of ERC-20's functions that answer whether they did what
+    /// @dev Makes a call with the data that is in free memory. A call with data succeeded only if there is code; one of ERC-20's functions that answer whether they did what
     /// was asked, only if it did.
     function _call(address target, uint256 value, uint256 gas_, bytes calldata callData)
         private
@@ -710,9 +720,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         uint256 returnedSize;
         uint256 returnedWord;
         assembly ("memory-safe") {
-            let input := mload(0x40)
-            calldatacopy(input, callData.offset, callData.length)
-            success := call(gas_, target, value, input, callData.length, 0, 32)
+            success := call(gas_, target, value, mload(0x40), callData.length, 0, 32)
             returnedSize := returndatasize()
             returnedWord := mload(0)
         }
@@ -778,7 +786,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         bool isBare = selector == PermissionLib.BARE_TRANSFER;
         bool isMetered = permission.amountWord != PermissionLib.NO_AMOUNT;
         if (
-            target == address(this) || target == master || (target == address(0) && !isBare)
+            target == address(this) || (target == master && permission.allowed) || (target == address(0) && !isBare)
                 || (isBare && (isMetered || permission.addressWords != 0))
                 || (!isMetered && permission.asset != address(0))
         ) revert PermissionInvalid(target, selector);

@@ -12,7 +12,8 @@ import { IRingMultisig } from "../IRingMultisig.sol";
 /// - kind 1, *pay*: sends `amount` of the ring's main asset to `target`. Nothing follows.
 /// - kind 0, *call*: calls `target` with `amount` of the native coin. Three bytes of length and the call data follow.
 ///
-/// All numbers are big-endian. `gas` is what the call gets, no less (see `GasTooLow`); no call may use more.
+/// All numbers are big-endian. `gas` is what the call gets, no less (see `GasTooLow`), and no more but for the 2,300 that
+/// come with value.
 library CallBatch {
     uint256 internal constant CALL = 0;
     uint256 internal constant PAY = 1;
@@ -25,7 +26,12 @@ library CallBatch {
         pure
         returns (uint256 kind, bytes16 requestId, uint256 gas_, address target, uint256 amount)
     {
-        (uint256 first, uint256 second) = words(calls, offset);
+        uint256 first;
+        uint256 second;
+        assembly ("memory-safe") {
+            first := calldataload(add(calls.offset, offset))
+            second := calldataload(add(calls.offset, add(offset, 20)))
+        }
         kind = first >> 248;
         requestId = bytes16(bytes32(first << 8));
         gas_ = uint24(first >> 96);
@@ -52,15 +58,6 @@ library CallBatch {
         bool isWhole =
             signedCalls.length >= LENGTH && signedCalls.length - LENGTH >= uint24(bytes3(signedCalls[:LENGTH]));
         if (!isWhole) revert IRingMultisig.CallsMalformed(signedCalls.length);
-    }
-
-    /// @notice The two words that the head of a call is in: kind, request id and gas in the first, target and amount in the
-    /// second. Not bounded.
-    function words(bytes calldata calls, uint256 offset) internal pure returns (uint256 first, uint256 second) {
-        assembly ("memory-safe") {
-            first := calldataload(add(calls.offset, offset))
-            second := calldataload(add(calls.offset, add(offset, 20)))
-        }
     }
 
     /// @notice Passes over plain payments from `offset` on, those that leave something of `left`, and adds their request ids to

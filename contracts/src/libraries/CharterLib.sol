@@ -23,7 +23,9 @@ using CharterLib for Budget global;
 /// read. The commitment is keccak256(terms ‖ budget ‖ seat 0 ‖ … ‖ seat N-1), each a 32-byte word; N is in the terms, so
 /// no two charters share a preimage. All 256 bits are kept: an insider who picks keys can look for collisions.
 library CharterLib {
-    /// @notice Packs the numbers of a charter with this many seats (at most 255).
+    /// @notice Packs the numbers of a charter with this many seats.
+    /// @dev With more than 255 of them the word says something else. No ring has such a charter: the preimage of its commitment
+    /// is longer than that of any which can be formed.
     function packTerms(IRingMultisig.Charter memory charter, uint256 count) internal pure returns (Terms) {
         return Terms.wrap(
             bytes32(

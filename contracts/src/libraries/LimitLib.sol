@@ -61,21 +61,18 @@ library LimitLib {
         }
     }
 
-    /// @notice What is spent with `amount` more, if the cap allows it.
+    /// @notice What is spent with `amount` more, if the cap allows it. A cap of zero allows nothing, not even zero.
     function checkedTotal(address asset, uint256 cap_, uint256 spent_, uint256 amount)
         internal
         pure
         returns (uint256 total)
     {
-        if (!allows(cap_, spent_, amount)) revert IRingMultisig.CapExceeded(asset, cap_, spent_, amount);
-        return spent_ + amount;
-    }
-
-    /// @notice Whether the cap allows `amount` more. A cap of zero allows nothing, not even zero.
-    function allows(uint256 cap_, uint256 spent_, uint256 amount) internal pure returns (bool) {
-        // Compared by subtraction: a token's amount is any 256-bit number and must not overflow into the cap.
         unchecked {
-            return cap_ != 0 && spent_ <= cap_ && amount <= cap_ - spent_;
+            // Compared by subtraction: a token's amount is any 256-bit number and must not overflow into the cap.
+            if (cap_ == 0 || spent_ > cap_ || amount > cap_ - spent_) {
+                revert IRingMultisig.CapExceeded(asset, cap_, spent_, amount);
+            }
+            return spent_ + amount;
         }
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import { IRingMultisig } from "../IRingMultisig.sol";
 
-/// @notice How calls of one kind are permitted, in one slot. `listed` stays set once the permission was given.
+/// @notice How calls of one kind are permitted, in one slot. `listed` stays set once the permission was given or denied.
 ///
 ///     255  186 185    185 184     184 183        168 167       160 159   0
 ///     | zero  |  listed  |  allowed  | addressWords | amountWord  | asset |

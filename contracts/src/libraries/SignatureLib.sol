@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import { IRingMultisig } from "../IRingMultisig.sol";
 
 /// @title SignatureLib
-/// @notice Canonical signatures only: one content, one key, one signature.
+/// @notice Canonical signatures only: nobody can turn a signature into another one of the same content and key.
 library SignatureLib {
     /// @dev Half of the order of secp256k1 (EIP-2): a larger s is the same signature written another way.
     uint256 internal constant MAX_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;

@@ -20,7 +20,8 @@ library TurnLog {
             mstore(add(start, 32), digest)
             mstore(add(start, 64), 96)
             nextId := add(start, IDS)
-            // No call is shorter than three ids, so half of their size is more than enough.
+            // There are at most ⌈size / 52⌉ ids, the last of which takes a whole word: 16 · count + 16 bytes, and as many
+            // zeros behind them. That is never more than half of the size, rounded down to words, and two words.
             mstore(0x40, add(nextId, add(and(shr(1, size), not(31)), 64)))
         }
     }
@@ -40,7 +41,8 @@ library TurnLog {
         assembly ("memory-safe") {
             let length := sub(end, first)
             mstore(sub(first, 32), length)
-            // The ABI pads with zeros, and the last id left 16 bytes of them behind it.
+            // The ABI pads with zeros; an id was written with what follows it in the batch.
+            mstore(end, 0)
             log1(sub(first, IDS), add(IDS, and(add(length, 31), not(31))), topic)
         }
     }

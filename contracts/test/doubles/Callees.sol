@@ -75,6 +75,15 @@ contract Gauge {
     }
 }
 
+/// @notice Notes the gas that it is called with, and nothing else: its calls may be long.
+contract GasMeter {
+    uint256 public gasAtEntry;
+
+    fallback() external payable {
+        gasAtEntry = gasleft();
+    }
+}
+
 /// @notice When paid, or told so by a token, it calls back with a prepared call and notes the answer.
 contract Reenterer is ITransferHook {
     address private immutable TARGET;

@@ -37,7 +37,7 @@ contract RingHandler is RingActions {
         _try(_nextTurn(ring, _formerCharters[ring], _pay(payee, 1)));
     }
 
-    /// @notice A turn with one signature too few, or one bit of it turned.
+    /// @notice A turn with one bit of it turned, or with its quorum understated.
     function tamper(uint32 ringSeed, uint256 seed) external watched {
         uint32 ring = _ring(ringSeed);
         Turn memory next = _nextTurn(ring, _pay(payee, 1));
@@ -48,6 +48,19 @@ contract RingHandler is RingActions {
         else next.terms = _terms(SEATS, _charters[ring].window, _charters[ring].quorum - 1);
         (bool success,) = address(treasury).call(_encoded(next));
         _see(Rule.TamperedTurnsFail, !success);
+    }
+
+    /// @notice Some seats sign that are not the first Q of the window: fewer, more, or others, perhaps from outside of it.
+    function signWithOtherSeats(uint32 ringSeed, uint256 signers) external watched {
+        uint32 ring = _ring(ringSeed);
+        IRingMultisig.Charter memory charter = _charters[ring];
+        uint8[] memory stances = new uint8[](SEATS);
+        for (uint256 i; i < SEATS; ++i) {
+            bool sits = charter.seats[(turns[ring] + i) % SEATS] != address(0);
+            stances[i] = sits && signers >> i & 1 == 1 ? SIGNED : ABSENT;
+        }
+        TurnId id = _id(ring, uint32(changes[ring]), uint40(turns[ring]), NO_EXPIRY);
+        _try(_turn(id, charter, _pay(payee, 1), stances));
     }
 
     /// @notice What an honest key signs: one content, as often as it likes, and a void beside it.

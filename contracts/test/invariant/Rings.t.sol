@@ -42,7 +42,8 @@ contract RingsInvariantTest is Test {
             RingHandler.replay.selector,
             RingHandler.signWithFormerKeys.selector
         ];
-        bytes4[4] memory attacks = [
+        bytes4[5] memory attacks = [
+            RingHandler.signWithOtherSeats.selector,
             RingHandler.replayAction.selector,
             RingHandler.tamper.selector,
             RingHandler.proveHonesty.selector,

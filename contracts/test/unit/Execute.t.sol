@@ -105,6 +105,25 @@ contract ExecuteTest is RingTest {
         _execute(turn);
     }
 
+    /// @dev As the ABI has it, to the last byte: a strict decoder encodes again and compares.
+    function test_Event_IsEncodedAsTheAbiHasIt() public {
+        _permit(RING, _bareTransfer(address(0)));
+        bytes memory calls;
+        bytes memory ids;
+        for (uint128 count; count < 5; ++count) {
+            Turn memory turn = _turn(RING, _ring, calls);
+            vm.recordLogs();
+            _execute(turn);
+            assertEq(vm.getRecordedLogs()[0].data, abi.encode(turn.id, _digest(turn.id, calls), ids));
+
+            bytes16 request = bytes16(type(uint128).max - count);
+            calls = bytes.concat(
+                calls, count == 2 ? _call(request, CALL_GAS, payee, 1, "") : _pay(request, CALL_GAS, payee, 1)
+            );
+            ids = bytes.concat(ids, request);
+        }
+    }
+
     function test_Event_OfAVoidTurnNamesNoRequest() public {
         Turn memory turn = _turn(RING, _ring, "");
         vm.expectEmit(true, true, true, true, address(treasury));

@@ -5,7 +5,7 @@ import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
 import { RingTest, Turn } from "../RingTest.sol";
-import { Answerer, Bomb, Burner, Gauge, LoudToken, Refuser } from "../doubles/Callees.sol";
+import { Answerer, Bomb, Burner, GasMeter, Gauge, LoudToken, Refuser } from "../doubles/Callees.sol";
 import { FalseToken, ShortAnswerToken, SilentToken, TwoToken } from "../doubles/Tokens.sol";
 
 /// @notice Calls that fail, and the gas that each call is owed.
@@ -208,6 +208,31 @@ contract FailingCallsTest is RingTest {
         _atTheLeastGas(12_000_000, true);
         _atTheLeastGas(12_000_000, false);
         _atTheLeastGas(type(uint24).max, true);
+    }
+
+    /// @dev Copying the data is paid before the gas is looked at, and not out of what was signed.
+    function test_TheLeastGasThatIsAcceptedGivesALongCallAllThatWasSigned() public {
+        GasMeter meter = new GasMeter();
+        IRingMultisig.Permission memory permission = _bareTransfer(address(meter));
+        permission.selector = 0xc0ffee00;
+        _permit(RING, permission);
+        bytes memory data = bytes.concat(bytes4(0xc0ffee00), new bytes(125_000));
+        Turn memory turn = _turn(RING, _ring, _call(FIRST, 100_000, address(meter), 0, data));
+        bytes memory encoded = _encoded(turn);
+
+        (uint256 low, uint256 high) = (100_000, 2_000_000);
+        while (high - low > 1) {
+            uint256 middle = (low + high) / 2;
+            uint256 snapshot = vm.snapshotState();
+            vm.cool(address(meter));
+            vm.cool(address(treasury));
+            (bool success,) = address(treasury).call{ gas: middle }(encoded);
+            if (success) assertGe(meter.gasAtEntry() + 150, 100_000);
+            vm.revertToState(snapshot);
+            if (success) high = middle;
+            else low = middle;
+        }
+        assertLt(high, 2_000_000);
     }
 
     function test_ACallMayNotUseMoreThanWasSigned() public {

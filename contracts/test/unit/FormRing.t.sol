@@ -118,6 +118,17 @@ contract FormRingTest is RingTest {
         }
     }
 
+    /// @dev A thief who proves that stolen keys equivocate raises the epoch under the master's hands.
+    function test_AnyEpoch_FormsWhateverTheEpochIs() public {
+        uint32 anyEpoch = type(uint32).max;
+        for (uint32 current; current < 3; ++current) {
+            assertEq(treasury.getRing(RING).epoch, current);
+            vm.prank(master);
+            treasury.formRing(RING, anyEpoch, _usualCharter(), _direct(master));
+        }
+        assertEq(treasury.getRing(RING).epoch, 3);
+    }
+
     function test_RevertWhen_AKeySitsTwice() public {
         for (uint256 i; i < 3; ++i) {
             for (uint256 j = i + 1; j < 3; ++j) {

@@ -106,10 +106,23 @@ contract SetPermissionsTest is RingTest {
             IRingMultisig.Permission memory permission = _three()[0];
             permission.target = targets[i];
             _invalid(permission);
-            permission.allowed = false;
-            _invalid(permission);
             _invalid(_bareTransfer(targets[i]));
         }
+    }
+
+    /// @dev Otherwise it would be back as soon as there is another master.
+    function test_TakingAwayWhatTheMasterWasPermittedToBeCalledFor() public {
+        IRingMultisig.Permission memory permission = _three()[0];
+        _permit(RING, permission);
+        vm.prank(master);
+        treasury.transferMaster(permission.target, _direct(master));
+        vm.prank(permission.target);
+        treasury.acceptMaster(_direct(permission.target));
+
+        permission.allowed = false;
+        vm.prank(permission.target);
+        treasury.setPermissions(RING, _permissions(permission), _direct(permission.target));
+        assertFalse(treasury.getPermission(RING, permission.target, permission.selector).allowed);
     }
 
     function test_RevertWhen_TheTargetIsZeroWithASelector() public {
