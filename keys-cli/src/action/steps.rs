@@ -306,7 +306,7 @@ async fn check_currency(chain: &Chain, document: &Document) -> Result<(), Error>
                 return Err(ConsentError::Expired { deadline: *deadline, now }.into());
             }
             if let (Some(ring), Some(epoch)) = (action.ring(), action.epoch()) {
-                let _ = (ring, epoch);
+                check_epoch(chain, ring, epoch).await?;
             }
             action.ring()
         }

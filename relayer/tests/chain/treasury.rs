@@ -7,8 +7,8 @@ use alloy::{
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use ring_contracts::{
-    Action, Call, Charter, CompactSignature, Domain, Effect, Equivocation, Execution, Halt, IRingMultisig, RequestId, RingMultisig,
-    Seat, Turn, TurnId, creation_code, witness,
+    Action, Call, Charter, CompactSignature, Domain, Effect, Equivocation, Execution, Halt, IRingMultisig, RequestId,
+    RingMultisig, Seat, Turn, TurnId, creation_code, witness,
 };
 use ring_relayer::chain::{Finality, WatcherSettings};
 
