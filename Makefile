@@ -56,7 +56,8 @@ test: test-contracts test-vectors test-rust ## Runs all tests
 
 .PHONY: test-contracts
 test-contracts: $(NODE_STAMP) ## Runs the contracts' unit, fuzz and invariant tests
-	@if compgen -G 'contracts/test/*' >/dev/null; then $(TOOLS) forge test; else echo "contracts/test: no tests yet"; fi
+	node contracts/test/trees.mjs
+	$(TOOLS) forge test
 
 .PHONY: test-vectors
 test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.mjs) and eth-account (check*.py)
