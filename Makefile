@@ -59,6 +59,13 @@ test-contracts: $(NODE_STAMP) ## Runs the contracts' unit, fuzz and invariant te
 	node contracts/test/trees.mjs
 	$(TOOLS) forge test
 
+# Campaigns of 1,000 calls each; a million calls take most of an hour.
+RUNS ?= 1000
+
+.PHONY: invariants
+invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls (RUNS= thousands; long)
+	FOUNDRY_PROFILE=million FOUNDRY_INVARIANT_RUNS=$(RUNS) $(TOOLS) forge test --show-progress
+
 .PHONY: test-vectors
 test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.mjs) and eth-account (check*.py)
 	@for check in $(wildcard contracts/vectors/check*.mjs); do echo "$$check"; node "$$check"; done
