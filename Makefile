@@ -122,9 +122,19 @@ MUTANTS ?=
 mutants: $(NODE_STAMP) ## Plants small mistakes in the contract, of which the tests must notice 95 % (long)
 	@$(TOOLS) node contracts/mutants/run.mjs $(MUTANTS)
 
+# PROPERTIES='Nonce|Halt': only those whose names match
+PROPERTIES ?=
+PROVE_VENV := target/prove-venv
+PROVE_STAMP := $(PROVE_VENV)/.installed
+
 .PHONY: prove
-prove: ## Proves the contracts' properties symbolically
-	@echo "prove: arrives with a later issue" >&2; exit 1
+prove: $(NODE_STAMP) $(PROVE_STAMP) ## Proves the contracts' properties symbolically, and has slither read them (long)
+	@PROVE_VENV=$(PROVE_VENV) $(TOOLS) node scripts/prove.mjs '$(PROPERTIES)'
+
+$(PROVE_STAMP): contracts/test/symbolic/requirements.txt
+	$(PYTHON) -m venv $(PROVE_VENV)
+	$(PROVE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .PHONY: bench
 bench: ## Measures the relayers' throughput
