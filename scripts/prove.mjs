@@ -105,7 +105,7 @@ function table(rows, expected, word) {
   for (const row of rows) console.log(`  ${row.contract.padEnd(widths[0])}  ${row.name.padEnd(widths[1])}  ${result(row).padEnd(7)}  ${row.seconds.toFixed(1).padStart(6)} s`);
 }
 
-const started = Date.now();
+const started = performance.now();
 mkdirSync(WORK, { recursive: true });
 const PATH = toolsOnPath();
 await compileContract();
@@ -137,7 +137,7 @@ if (isWhole) {
   console.log("\nFalsehoods");
   table(falsehoods.rows, REFUTED, "refuted");
 }
-const seconds = (Date.now() - started) / 1000;
+const seconds = (performance.now() - started) / 1000;
 const proved = properties.rows.filter(({ exitcode }) => exitcode === PROVED).length;
 const refuted = falsehoods.rows.filter(({ exitcode }) => exitcode === REFUTED).length;
 console.log(`\n${proved} of ${properties.rows.length} properties proved, ${refuted} of ${falsehoods.rows.length} falsehoods refuted, ${findings.explained} findings of slither explained, ${findings.open.length} open; ${Math.round(seconds)} s`);
