@@ -59,12 +59,16 @@ test-contracts: $(NODE_STAMP) ## Runs the contracts' unit, fuzz and invariant te
 	node contracts/test/trees.mjs
 	$(TOOLS) forge test
 
-# Campaigns of 1,000 calls each; a million calls take most of an hour.
+# Campaigns of 1,000 calls each.
 RUNS ?= 1000
 
 .PHONY: invariants
-invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls (RUNS= thousands; long)
-	FOUNDRY_PROFILE=million FOUNDRY_INVARIANT_RUNS=$(RUNS) $(TOOLS) forge test --show-progress
+invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls (RUNS= thousands)
+	$(TOOLS) scripts/invariants.sh $(RUNS)
+
+.PHONY: coverage
+coverage: $(NODE_STAMP) ## Says which lines, statements and branches of the contract its tests reach (target/coverage.lcov)
+	$(TOOLS) forge coverage --ir-minimum --exclude-tests --report summary --report lcov --report-file target/coverage.lcov
 
 .PHONY: test-vectors
 test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.mjs) and eth-account (check*.py)

@@ -10,6 +10,11 @@ contract Refuser {
     }
 }
 
+/// @notice Takes the native coin if nothing comes with it.
+contract Purse {
+    receive() external payable { }
+}
+
 /// @notice Reverts with as much data as its gas pays for: whoever copies it runs out of gas.
 contract Bomb {
     fallback() external payable {

@@ -7,8 +7,8 @@ import { BadSigner, Flaw, GoodSigner } from "../doubles/Signers.sol";
 import { Messages } from "../reference/Messages.sol";
 import { Message } from "../reference/TypedData.sol";
 
-/// @notice How an action shows who stands behind it. `setGuardian` stands for all of them: they share the check, and
-/// `Vectors.t.sol` sends each one signed.
+/// @notice How an action shows who stands behind it. `setGuardian` stands for all of them, which share the check; that each one
+/// makes it is in `EveryAction.t.sol`.
 contract AuthorizationTest is RingTest {
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
     uint256 private constant DEADLINE = NOON + 1 days;

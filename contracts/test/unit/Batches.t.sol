@@ -71,6 +71,20 @@ contract BatchesTest is RingTest {
         assertEq(treasury.getRing(RING).nonce, 0);
     }
 
+    /// @dev To the byte: as long as the calls may be is what follows the length.
+    function test_RevertWhen_TheCallsAreLongerThanWhatWasSent() public {
+        Turn memory turn = _turn(RING, _ring, _pay(payee, 1));
+        uint256 size = turn.calls.length + turn.witness.length;
+        for (uint256 length = size; length < size + 8; ++length) {
+            bytes memory whole = bytes.concat(bytes3(uint24(length)), turn.calls, turn.witness);
+            bytes memory reason = length == size
+                ? abi.encodeWithSelector(IRingMultisig.WitnessMalformed.selector, 0)
+                : abi.encodeWithSelector(IRingMultisig.CallsMalformed.selector, whole.length);
+            vm.expectRevert(reason);
+            treasury.execute(turn.id, turn.terms, turn.budget, whole);
+        }
+    }
+
     function test_RevertWhen_SomethingFollowsTheWitness() public {
         Turn memory turn = _turn(RING, _ring, _pay(payee, 1));
         bytes memory whole = bytes.concat(bytes3(uint24(turn.calls.length)), turn.calls, turn.witness);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
 import { TurnId } from "../../src/libraries/TurnIdLib.sol";
 import { RingTest, Turn } from "../RingTest.sol";
+import { Purse } from "../doubles/Callees.sol";
 
 /// @notice What `execute` does with a good turn, and which turns it refuses for what they are. Who has to sign is in
 /// `Witness.t.sol`.
@@ -30,6 +31,12 @@ contract ExecuteTest is RingTest {
         assertEq(treasury.getRing(RING).nonce, 1);
         assertEq(treasury.getRing(RING).spent, 1 ether);
         assertEq(treasury.getRing(RING).periodIndex, NOON / DAY);
+    }
+
+    function test_Pay_SendsNothingWithTheNativeCoin() public {
+        address purse = address(new Purse());
+        _run(RING, _ring, _pay(purse, 1));
+        assertEq(purse.balance, 1);
     }
 
     function test_Pay_SendsTheMainToken() public {

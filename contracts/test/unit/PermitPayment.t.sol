@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
-import { RingTest } from "../RingTest.sol";
+import { RingTest, Turn } from "../RingTest.sol";
 import { Refuser } from "../doubles/Callees.sol";
 
 /// @notice One payment that the master lets pass outside the cap. The ring still has to sign it.
@@ -51,6 +51,22 @@ contract PermitPaymentTest is RingTest {
         _run(RING, _ring, bytes.concat(_pay(payee, 3), _payLarge(), _pay(payee, CAP - 3)));
         assertEq(treasury.getRing(RING).spent, CAP);
         assertEq(payee.balance, uint256(CAP) + LARGE);
+    }
+
+    /// @dev The log of the requests lies in memory while the key of the payment is hashed beside it.
+    function test_TheRequestsBesideItAreNamedAsTheyAre() public {
+        _permitPayment(address(0), payee, LARGE);
+        bytes memory calls;
+        bytes memory ids;
+        for (uint128 i = 1; i <= 40; ++i) {
+            bytes16 id = bytes16(~i);
+            calls = bytes.concat(calls, i == 39 ? _payLarge() : _pay(id, CALL_GAS, payee, 1));
+            ids = bytes.concat(ids, i == 39 ? REQUEST : id);
+        }
+        Turn memory turn = _turn(RING, _ring, calls);
+        vm.expectEmit(true, true, true, true, address(treasury));
+        emit IRingMultisig.TurnExecuted(turn.id, _digest(turn.id, turn.calls), ids);
+        _execute(turn);
     }
 
     /// @dev With a cap of zero every payment takes the master.

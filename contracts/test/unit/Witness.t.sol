@@ -159,6 +159,16 @@ contract WitnessTest is RingTest {
         }
     }
 
+    /// @dev What a failed recovery leaves behind is no seat either.
+    function test_RevertWhen_ASignatureRecoversToNobody_BesideASmallAddress() public {
+        _ring.seats[0] = address(1);
+        _form(RING, _ring);
+        Turn memory turn = _turn(RING, _ring, _pay(payee, 1), _stances(ABSENT, SIGNED, ABSENT));
+        bytes memory nobodys = abi.encodePacked(SIGNED, bytes32(0), bytes32(uint256(1)));
+        turn.witness = bytes.concat(nobodys, _signed(keys[1], _digest(turn.id, turn.calls)), _absent(keys[2]));
+        _refused(turn, abi.encodeWithSelector(IRingMultisig.SignatureInvalid.selector));
+    }
+
     function test_RevertWhen_ASeatOfTheWindowIsRevoked() public {
         vm.prank(guardian);
         treasury.revoke(RING, keys[1], _ring, _direct(guardian));
