@@ -59,12 +59,11 @@ test-contracts: $(NODE_STAMP) ## Runs the contracts' unit, fuzz and invariant te
 	node contracts/test/trees.mjs
 	$(TOOLS) forge test
 
-# Campaigns of 1,000 calls each.
-RUNS ?= 1000
+CALLS ?= 1000000
 
 .PHONY: invariants
-invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls (RUNS= thousands)
-	$(TOOLS) scripts/invariants.sh $(RUNS)
+invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls, or CALLS=
+	$(TOOLS) scripts/invariants.sh $(CALLS)
 
 .PHONY: coverage
 coverage: $(NODE_STAMP) ## Says which lines, statements and branches of the contract its tests reach (target/coverage.lcov)

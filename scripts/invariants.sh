@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
-# Runs all invariants of the contract in campaigns of a thousand random calls each, as many at once as there are processors.
+# Runs all invariants of the contract in campaigns of random calls, as many at once as there are processors.
 #
-#   scripts/invariants.sh CAMPAIGNS
+#   scripts/invariants.sh CALLS
 #
 # What the first of them does is shown; what the others found, when they are done. Each begins with a seed of its own.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
-campaigns=${1:?how many thousands of calls}
+export FOUNDRY_PROFILE=invariants
+calls=${1-}
+if [[ ! $calls =~ ^[1-9][0-9]*$ ]]; then
+  printf '"%s" is no number of calls: say for example 1000000\n' "$calls" >&2
+  exit 2
+fi
+# Of one campaign: the longer it is, the more a call costs.
+depth=500
 jobs=$(getconf _NPROCESSORS_ONLN)
-if ((campaigns < jobs)); then jobs=$campaigns; fi
-export FOUNDRY_PROFILE=million
-export FOUNDRY_INVARIANT_RUNS=$(((campaigns + jobs - 1) / jobs))
+campaigns=$(((calls + depth * jobs - 1) / (depth * jobs)))
+export FOUNDRY_INVARIANT_RUNS=$campaigns FOUNDRY_INVARIANT_DEPTH=$depth
 
 "$FORGE_BIN" build
 logs=$(mktemp -d)
@@ -23,11 +29,13 @@ for ((job = 2; job <= jobs; job++)); do
 done
 status=0
 "$FORGE_BIN" test --show-progress || status=1
-for pid in "${others[@]}"; do
-  wait "$pid" || status=1
+for other in "${others[@]}"; do
+  wait "$other" || status=1
 done
 for log in "$logs"/*; do
   [[ ! -e $log ]] || cat -- "$log"
 done
-printf '%s calls, %s\n' "$((jobs * FOUNDRY_INVARIANT_RUNS * 1000))" "$([[ $status == 0 ]] && echo 'nothing found' || echo 'something found: see above')"
+if ((status == 0)); then
+  printf 'All invariants held over %s calls, in %s campaigns of %s\n' $((jobs * campaigns * depth)) $((jobs * campaigns)) $depth
+fi
 exit "$status"

@@ -1,6 +1,6 @@
 // Plants one small mistake after the other into the contract and sees whether the tests notice.
 //
-//   node contracts/mutants/run.mjs [--count 200 | --all | --again] [--seed 1] [--jobs 2] [--file RingMultisig.sol]
+//   node contracts/mutants/run.mjs [--count 200 | --all | --again] [--seed 1] [--jobs 2] [--file RingMultisig.sol] [--what "left out,< → <="]
 //
 // --again tries those alone that survived the last time.
 // Writes target/mutants.json. Fails if fewer than 95 % are noticed; survivors.json says of which it is known why no test can.
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: "1" },
     jobs: { type: "string", default: "2" },
     file: { type: "string" },
+    what: { type: "string" },
   },
 });
 
@@ -84,7 +85,8 @@ function allMutants() {
   const files = readdirSync(join(ROOT, SOURCES), { recursive: true }).filter((file) => file.endsWith(".sol") && !file.startsWith("I"));
   return files.sort().filter((file) => !options.file || file.endsWith(options.file)).flatMap((name) => {
     const file = join(SOURCES, name);
-    return mutantsOf(readFileSync(join(ROOT, file), "utf8")).map((mutant) => ({ file, ...mutant }));
+    const mutants = mutantsOf(readFileSync(join(ROOT, file), "utf8")).map((mutant) => ({ file, ...mutant }));
+    return mutants.filter(({ what }) => !options.what || options.what.split(",").includes(what));
   });
 }
 
