@@ -92,7 +92,7 @@ function allMutants() {
 
 function survivedBefore() {
   const before = JSON.parse(readFileSync(REPORT, "utf8")).survivors;
-  return (mutant) => before.some(({ file, start, what }) => file === mutant.file && start === mutant.start && what === mutant.what);
+  return (mutant) => before.some(({ file, text, what }) => file === mutant.file && text === mutant.text && what === mutant.what);
 }
 
 /** In an order that is the same for the same seed (mulberry32). */

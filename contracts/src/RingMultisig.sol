@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.33;
+pragma solidity 0.8.34;
 
 import { IRingMultisig } from "./IRingMultisig.sol";
 import { TokenReceiver } from "./TokenReceiver.sol";
@@ -66,8 +66,7 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
     uint256 private immutable DEPLOYED_CHAIN_ID;
     bytes32 private immutable DEPLOYED_DOMAIN_SEPARATOR;
 
-    /// @dev A whole word: a smaller one would have to be read before it is written. Assigned and never deleted: this compiler
-    /// can take `delete` of a transient variable for that of a stored one (TransientStorageClearingHelperCollision).
+    /// @dev A whole word: a smaller one would have to be read before it is written.
     uint256 private transient _entered;
 
     /// @inheritdoc IRingMultisig
@@ -711,8 +710,8 @@ contract RingMultisig is IRingMultisig, TokenReceiver {
         return gas_ + gas_ / 63 + CALL_OVERHEAD;
     }
 
-    /// @dev Makes a call with the data that is in free memory. A call with data succeeded only if there is code; one of ERC-20's functions that answer whether they did what
-    /// was asked, only if it did.
+    /// @dev Makes a call with the data that is in free memory. A call with data succeeded only if there is code; one of ERC-20's
+    /// functions that answer whether they did what was asked, only if it did.
     function _call(address target, uint256 value, uint256 gas_, bytes calldata callData)
         private
         returns (bool success)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
+import { stdError } from "forge-std/StdError.sol";
+
 import { IRingMultisig } from "../../src/IRingMultisig.sol";
 import { RingTest, Turn } from "../RingTest.sol";
 
@@ -127,6 +129,20 @@ contract FormRingTest is RingTest {
             treasury.formRing(RING, anyEpoch, _usualCharter(), _direct(master));
         }
         assertEq(treasury.getRing(RING).epoch, 3);
+    }
+
+    /// @dev Epochs never start anew, or what was signed in the first ones would count again.
+    function test_RevertWhen_TheEpochIsTheLastThereIs() public {
+        _form(RING, _usualCharter());
+        bytes32 slot = keccak256(abi.encode(RING, uint256(4)));
+        vm.store(address(treasury), slot, vm.load(address(treasury), slot) | bytes32(uint256(type(uint32).max) << 40));
+        assertEq(treasury.getRing(RING).epoch, type(uint32).max);
+        vm.startPrank(master);
+        vm.expectRevert(stdError.assertionError);
+        treasury.formRing(RING, type(uint32).max, _usualCharter(), _direct(master));
+        vm.expectRevert(stdError.assertionError);
+        treasury.resume(RING, type(uint32).max, _direct(master));
+        vm.stopPrank();
     }
 
     function test_RevertWhen_AKeySitsTwice() public {
