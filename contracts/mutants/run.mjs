@@ -1,7 +1,9 @@
 // Plants one small mistake after the other into the contract and sees whether the tests notice.
 //
 //   node contracts/mutants/run.mjs [--count 200 | --all | --again] [--seed 1] [--jobs 2] [--file RingMultisig.sol] [--what "left out,< → <="]
+//       [--from 0]
 //
+// --from goes on with a run that was stopped after so many.
 // --again tries those alone that survived the last time.
 // Writes target/mutants.json. Fails if fewer than 95 % are noticed; survivors.json says of which it is known why no test can.
 
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     jobs: { type: "string", default: "2" },
     file: { type: "string" },
     what: { type: "string" },
+    from: { type: "string", default: "0" },
   },
 });
 
@@ -34,7 +37,7 @@ const every = allMutants();
 // In no order, so that a run that is stopped early is a sample too.
 const chosen = options.again
   ? every.filter(survivedBefore())
-  : shuffled(every, Number(options.seed)).slice(0, options.all ? every.length : Number(options.count));
+  : shuffled(every, Number(options.seed)).slice(Number(options.from)).slice(0, options.all ? every.length : Number(options.count));
 console.log(`${every.length} mutants, ${chosen.length} of them tried`);
 
 const jobs = Array.from({ length: Number(options.jobs) }, (_, i) => new Workspace(i));
