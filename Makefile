@@ -70,6 +70,7 @@ invariants: $(NODE_STAMP) ## Runs all invariants over a million random calls, or
 coverage: $(NODE_STAMP) ## Says which lines, statements and branches of the contract its tests reach (target/coverage.lcov)
 	$(TOOLS) forge coverage --ir-minimum --exclude-tests --report summary --report lcov --report-file target/coverage.lcov \
 	  --no-match-contract 'StolenKeys|RingsInvariant' --no-match-test 'AllOfTheSignedGas|TheLeastGasThatIsAccepted'
+	node contracts/test/coverage.mjs target/coverage.lcov
 
 .PHONY: test-vectors
 test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.mjs) and eth-account (check*.py)

@@ -177,6 +177,17 @@ contract FailingCallsTest is RingTest {
         assertEq(gauge.value(), 1);
     }
 
+    function test_RevertWhen_GasIsTooLow_ForACallThatIsNoPayment() public {
+        Gauge gauge = new Gauge();
+        _permit(RING, _bareTransfer(address(gauge)));
+        Turn memory turn = _turn(RING, _ring, _call(FIRST, 1_000_000, address(gauge), 1, ""));
+        vm.expectPartialRevert(IRingMultisig.GasTooLow.selector);
+        this.executeWithGas(turn, 1_000_000);
+        assertEq(treasury.getRing(RING).nonce, 0);
+        _execute(turn);
+        assertEq(gauge.value(), 1);
+    }
+
     /// @dev The calls before it are undone with it.
     function test_RevertWhen_GasIsTooLowForALaterCall() public {
         Turn memory turn =
