@@ -72,8 +72,6 @@ pub struct Health {
     pub waiting: usize,
     /// Requests bound to a turn.
     pub bound: usize,
-    /// Requests with an end.
-    pub settled: usize,
     /// Why it stands still, if it does.
     pub halted: Option<Value>,
     /// The same in words.

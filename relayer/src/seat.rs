@@ -8,7 +8,7 @@ use ring_contracts::{IRingMultisig::RingView, RingMultisig};
 use ring_core::{Message, Record, Settings, State};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -22,7 +22,7 @@ use crate::{
     http,
     peers::{self, Peers},
     signer::KeystoreSigner,
-    store::{Identity, Store},
+    store::{Identity, Location, Store, StoreError},
 };
 
 /// How long the parts may take to end.
@@ -69,6 +69,10 @@ impl Seat {
         Identity { domain: self.settings.domain, ring: self.settings.ring, key: self.settings.key }
     }
 
+    fn location(&self) -> Location {
+        Location::file(&self.config.store.path)
+    }
+
     /// The ring on chain must be the one that the configuration announces.
     fn ensure_announced(&self) -> eyre::Result<()> {
         let announced = self.settings.charter.commitment();
@@ -88,10 +92,10 @@ impl Seat {
     /// The ring is not the announced one, or there is a store already.
     pub async fn init(&self) -> eyre::Result<()> {
         self.ensure_announced()?;
-        let mut store = Store::create(&self.config.store.path, self.identity()).await?;
+        let mut store = Store::create(&self.location(), self.identity())?;
         let (epoch, nonce) = (self.ring.epoch, self.ring.nonce.to());
-        store.commit(&[Record::Joined { epoch, nonce }]).await?;
-        store.close().await;
+        store.commit(&[Record::Joined { epoch, nonce }])?;
+        store.close();
         info!(seat = self.seat, epoch, nonce, store = %self.config.store.path.display(), "this seat is ready to run");
         Ok(())
     }
@@ -109,7 +113,7 @@ impl Seat {
             self.ring.epoch
         );
         ensure!(!self.ring.halted, "ring {} is halted on chain: the master has to resume it first", self.settings.ring);
-        let (mut store, records) = Store::open(&self.config.store.path, self.identity()).await?;
+        let (mut store, records) = Store::open(&self.location(), self.identity())?;
         let state = State::restore(self.settings.clone(), records)?;
         match (state.epoch(), state.halt()) {
             (Some(current), _) if current == epoch => {
@@ -126,8 +130,8 @@ impl Seat {
             (_, None) => {}
         }
         let nonce = self.ring.nonce.to();
-        store.commit(&[Record::Joined { epoch, nonce }]).await?;
-        store.close().await;
+        store.commit(&[Record::Joined { epoch, nonce }])?;
+        store.close();
         info!(seat = self.seat, epoch, nonce, "this seat takes part again");
         Ok(())
     }
@@ -161,7 +165,7 @@ impl Seat {
     /// # Errors
     /// The store failed, or a part ended that should not.
     pub async fn run(self, cancel: CancellationToken) -> eyre::Result<()> {
-        let (mut store, records) = Store::open(&self.config.store.path, self.identity()).await?;
+        let (mut store, records) = Store::open(&self.location(), self.identity())?;
         store.set_own_seat(self.seat);
         let state = State::restore(self.settings.clone(), records)?;
         if let Some(halt) = state.halt() {
@@ -169,7 +173,7 @@ impl Seat {
         }
         let api = listen(self.config.api.listen, "api.listen").await?;
 
-        let (handle, commands) = Handle::channel(256);
+        let (handle, commands) = Handle::channel(1_024);
         let (views_in, views) = mpsc::channel(4);
         let start = Cursor {
             first_open_nonce: state.first_open_nonce(),
@@ -211,12 +215,13 @@ impl Seat {
             wanted,
             outbox: Box::new(outbox),
             signer: self.signer,
+            workers: tokio::runtime::Handle::current(),
             tick: self.config.policy.tick,
             from_block: self.config.chain.from_block,
         };
         info!(seat = self.seat, key = %self.settings.key, api = %self.config.api.listen, "running");
 
-        let mut driver = tokio::spawn(Driver::new(state, store, edges).run(cancel.clone()));
+        let mut driver = spawn_driver(Driver::new(state, store, edges), cancel.clone())?;
         let outcome = tokio::select! {
             done = &mut driver => done?.map_err(eyre::Report::from),
             Some(part) = parts.join_next() => match part? {
@@ -226,7 +231,7 @@ impl Seat {
             },
         };
         cancel.cancel();
-        if !driver.is_finished() {
+        if !driver.is_terminated() {
             driver.await??;
         }
         // Answers that are under way go out.
@@ -251,6 +256,17 @@ impl Seat {
         parts.spawn(async move { Ok(peers::serve(listener, &settings, handle, cancel).await?) });
         Ok(peers)
     }
+}
+
+/// Runs the driver on a thread of its own: it waits for the disk.
+fn spawn_driver(driver: Driver, cancel: CancellationToken) -> eyre::Result<oneshot::Receiver<Result<(), StoreError>>> {
+    let (done, outcome) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name("driver".into()).spawn(move || {
+        // If nobody waits for it, the process is ending.
+        let _ = done.send(runtime.block_on(driver.run(cancel)));
+    })?;
+    Ok(outcome)
 }
 
 impl Outbox for Peers {

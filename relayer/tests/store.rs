@@ -10,13 +10,14 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use ring_contracts::{
-    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Execution, Halt, RequestId, Turn, TurnId,
+    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Execution, Halt, Request, RequestId,
+    SignedRequest, Turn, TurnId,
 };
-use ring_core::{Halt as HaltReason, Record};
+use ring_core::{Halt as HaltReason, Message, Outcome, Record, Settled};
 use ring_relayer::{
     chain::{TransactionSigner, Wanted},
     signer::{KeystoreSigner, Permit, Signer, SignerError},
-    store::{DurableReservation, Identity, Store, StoreError},
+    store::{DurableReservation, Identity, Location, Store, StoreError},
 };
 use tempfile::TempDir;
 
@@ -49,6 +50,10 @@ impl Bench {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    fn location(&self) -> Location {
+        Location::file(self.path("store"))
+    }
+
     fn identity(&self) -> Identity {
         Identity { domain: DOMAIN, ring: 1, key: self.key.address() }
     }
@@ -57,16 +62,40 @@ impl Bench {
         KeystoreSigner::open(&self.path("key.json"), &self.path("password"), DOMAIN).unwrap()
     }
 
-    async fn create(&self) -> Store {
-        let mut store = Store::create(&self.path("store"), self.identity()).await.unwrap();
+    fn create(&self) -> Store {
+        let mut store = Store::create(&self.location(), self.identity()).unwrap();
         store.set_own_seat(0);
-        store.commit(&[Record::Joined { epoch: 3, nonce: 0 }]).await.unwrap();
+        store.commit(&[Record::Joined { epoch: 3, nonce: 0 }]).unwrap();
         store
     }
 
-    async fn open(&self) -> Result<(Store, Vec<Record>), StoreError> {
-        Store::open(&self.path("store"), self.identity()).await
+    /// Damages the file.
+    fn alter(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.path("store")).unwrap();
+        assert_eq!(connection.execute(sql, ()).unwrap(), 1, "{sql}");
     }
+
+    fn open(&self) -> Result<(Store, Vec<Record>), StoreError> {
+        Store::open(&self.location(), self.identity())
+    }
+}
+
+fn request(number: u8) -> SignedRequest {
+    let request = Request {
+        id: RequestId::repeat_byte(number),
+        ring: 1,
+        target: Address::repeat_byte(1),
+        value: 1,
+        data: Bytes::new(),
+        gas: 50_000,
+        expiry: 1_000,
+    };
+    // The store believes the state machine, which has checked it.
+    SignedRequest { request, signature: Default::default() }
+}
+
+fn finality(nonce: u64, settled: Vec<(RequestId, Outcome)>) -> Record {
+    Record::Final { nonce, digest: B256::ZERO, block: nonce, settled }
 }
 
 fn turn(nonce: u64, amount: u128) -> Turn {
@@ -86,98 +115,98 @@ fn vote(turn: &Turn, key: &PrivateKeySigner) -> Record {
     Record::Voted { nonce: turn.id().nonce, digest, seat: 0, signature }
 }
 
-async fn reserved(store: &mut Store, turn: &Turn) -> DurableReservation {
-    store.commit(&reserve(turn)).await.unwrap();
-    store.reservation(turn.id().nonce, turn.digest(&DOMAIN)).await.unwrap().unwrap()
+fn reserved(store: &mut Store, turn: &Turn) -> DurableReservation {
+    store.commit(&reserve(turn)).unwrap();
+    store.reservation(turn.id().nonce, turn.digest(&DOMAIN)).unwrap().unwrap()
 }
 
-#[tokio::test]
-async fn what_was_committed_is_there_after_a_restart_in_order() {
+#[test]
+fn what_was_committed_is_there_after_a_restart_in_order() {
     let bench = Bench::new();
-    let mut store = bench.create().await;
+    let mut store = bench.create();
     let mut expected = vec![Record::Joined { epoch: 3, nonce: 0 }];
     for nonce in 0..5 {
         let [content, reserved] = reserve(&turn(nonce, 1));
         let records = [content, reserved, vote(&turn(nonce, 1), &bench.key)];
-        store.commit(&records).await.unwrap();
+        store.commit(&records).unwrap();
         expected.extend(records);
     }
     let halted = [Record::Halted(HaltReason::HaltedOnChain)];
-    store.commit(&halted).await.unwrap();
+    store.commit(&halted).unwrap();
     expected.extend(halted);
-    store.close().await;
-    assert_eq!(bench.open().await.unwrap().1, expected);
+    store.close();
+    assert_eq!(bench.open().unwrap().1, expected);
 }
 
 #[tokio::test]
 async fn only_what_is_reserved_on_disk_can_be_signed() {
     let bench = Bench::new();
-    let mut store = bench.create().await;
+    let mut store = bench.create();
     let content = turn(0, 1);
-    store.commit(&[Record::Content(content.clone())]).await.unwrap();
+    store.commit(&[Record::Content(content.clone())]).unwrap();
     let digest = content.digest(&DOMAIN);
-    assert!(store.reservation(0, digest).await.unwrap().is_none(), "agreeing is not reserving");
+    assert!(store.reservation(0, digest).unwrap().is_none(), "agreeing is not reserving");
 
-    store.commit(&[Record::Reserved { nonce: 0, digest, void: false }]).await.unwrap();
-    let reservation = store.reservation(0, digest).await.unwrap().unwrap();
+    store.commit(&[Record::Reserved { nonce: 0, digest, void: false }]).unwrap();
+    let reservation = store.reservation(0, digest).unwrap().unwrap();
     let signature = bench.signer().sign_turn(&reservation).await.unwrap();
     assert_eq!(signature.recover(&digest), Ok(bench.key.address()));
-    assert!(store.reservation(1, digest).await.unwrap().is_none(), "another nonce is another reservation");
+    assert!(store.reservation(1, digest).unwrap().is_none(), "another nonce is another reservation");
 }
 
-#[tokio::test]
-async fn a_nonce_has_one_content_and_beside_it_the_void() {
+#[test]
+fn a_nonce_has_one_content_and_beside_it_the_void() {
     let bench = Bench::new();
-    let mut store = bench.create().await;
-    store.commit(&reserve(&turn(0, 1))).await.unwrap();
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(0, 1))).unwrap();
     let void = Turn::void(1, 3, 0).digest(&DOMAIN);
-    store.commit(&[Record::Reserved { nonce: 0, digest: void, void: true }]).await.unwrap();
-    assert_eq!(*store.reservation(0, void).await.unwrap().unwrap().turn(), Turn::void(1, 3, 0));
+    store.commit(&[Record::Reserved { nonce: 0, digest: void, void: true }]).unwrap();
+    assert_eq!(*store.reservation(0, void).unwrap().unwrap().turn(), Turn::void(1, 3, 0));
 
-    let second = store.commit(&reserve(&turn(0, 2))).await;
+    let second = store.commit(&reserve(&turn(0, 2)));
     assert!(matches!(second, Err(StoreError::Database(_))), "{second:?}");
-    store.close().await;
-    let (_, records) = bench.open().await.unwrap();
+    store.close();
+    let (_, records) = bench.open().unwrap();
     assert!(!records.contains(&Record::Content(turn(0, 2))), "a refused commit leaves nothing behind");
 }
 
-#[tokio::test]
-async fn an_own_signature_without_a_reservation_cannot_be_written() {
+#[test]
+fn an_own_signature_without_a_reservation_cannot_be_written() {
     let bench = Bench::new();
-    let mut store = bench.create().await;
-    store.commit(&[Record::Content(turn(0, 1))]).await.unwrap();
-    assert!(matches!(store.commit(&[vote(&turn(0, 1), &bench.key)]).await, Err(StoreError::Database(_))));
+    let mut store = bench.create();
+    store.commit(&[Record::Content(turn(0, 1))]).unwrap();
+    assert!(matches!(store.commit(&[vote(&turn(0, 1), &bench.key)]), Err(StoreError::Database(_))));
 }
 
-#[tokio::test]
-async fn a_missing_store_is_refused_and_an_existing_one_is_not_overwritten() {
+#[test]
+fn a_missing_store_is_refused_and_an_existing_one_is_not_overwritten() {
     let bench = Bench::new();
-    assert!(matches!(bench.open().await, Err(StoreError::Missing(_))));
-    bench.create().await.close().await;
-    assert!(matches!(Store::create(&bench.path("store"), bench.identity()).await, Err(StoreError::Exists(_))));
-    assert_eq!(bench.open().await.unwrap().1.len(), 1);
+    assert!(matches!(bench.open(), Err(StoreError::Missing(_))));
+    bench.create().close();
+    assert!(matches!(Store::create(&bench.location(), bench.identity()), Err(StoreError::Exists(_))));
+    assert_eq!(bench.open().unwrap().1.len(), 1);
 }
 
-#[tokio::test]
-async fn a_second_process_of_the_seat_is_refused() {
+#[test]
+fn a_second_process_of_the_seat_is_refused() {
     let bench = Bench::new();
-    let store = bench.create().await;
-    assert!(matches!(bench.open().await, Err(StoreError::InUse(_))));
-    store.close().await;
-    bench.open().await.unwrap();
+    let store = bench.create();
+    assert!(matches!(bench.open(), Err(StoreError::InUse(_))));
+    store.close();
+    bench.open().unwrap();
 }
 
-#[tokio::test]
-async fn a_store_of_another_seat_ring_or_chain_is_refused() {
+#[test]
+fn a_store_of_another_seat_ring_or_chain_is_refused() {
     let bench = Bench::new();
-    bench.create().await.close().await;
+    bench.create().close();
     let others = [
         Identity { key: Address::repeat_byte(9), ..bench.identity() },
         Identity { ring: 2, ..bench.identity() },
         Identity { domain: Domain { chain_id: 1, ..DOMAIN }, ..bench.identity() },
     ];
     for other in others {
-        let opened = Store::open(&bench.path("store"), other).await;
+        let opened = Store::open(&bench.location(), other);
         assert!(matches!(opened, Err(StoreError::OtherIdentity { .. })), "{opened:?}");
     }
 }
@@ -187,28 +216,113 @@ async fn a_record_changed_removed_or_inserted_is_found() {
     let damages = [
         "UPDATE journal SET record = replace(record, '\"nonce\":1', '\"nonce\":2') WHERE seq = 5",
         "DELETE FROM journal WHERE seq = 3",
-        "INSERT INTO journal SELECT seq + 1, subject, record, checksum FROM journal WHERE seq = 5",
+        "DELETE FROM journal WHERE seq = 5",
+        "DELETE FROM live WHERE seq = 3",
+        "UPDATE live SET seq = 9 WHERE seq = 5",
+        "INSERT INTO journal SELECT seq + 1, epoch, nonce, record, checksum FROM journal WHERE seq = 5",
+        "UPDATE totals SET live = live + 1",
+        "DELETE FROM totals",
     ];
     for damage in damages {
         let bench = Bench::new();
-        let mut store = bench.create().await;
-        store.commit(&reserve(&turn(0, 1))).await.unwrap();
-        store.commit(&reserve(&turn(1, 1))).await.unwrap();
-        store.close().await;
-        let url = format!("sqlite://{}", bench.path("store").display());
-        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
-        assert_eq!(sqlx::query(damage).execute(&mut connection).await.unwrap().rows_affected(), 1, "{damage}");
-        sqlx::Connection::close(connection).await.unwrap();
-        let opened = bench.open().await.map(|(_, records)| records);
+        let mut store = bench.create();
+        store.commit(&reserve(&turn(0, 1))).unwrap();
+        store.commit(&reserve(&turn(1, 1))).unwrap();
+        store.close();
+        bench.alter(damage);
+        let opened = bench.open().map(|(_, records)| records);
         assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{damage}: {opened:?}");
     }
 }
 
-#[tokio::test]
-async fn the_store_is_for_its_owner_only() {
+#[test]
+fn damage_to_what_a_start_does_not_read_is_found_by_reading_all() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(0, 1))).unwrap();
+    store.commit(&[finality(0, vec![])]).unwrap();
+    assert_eq!(store.verify().unwrap(), 4);
+    store.close();
+    for damage in [
+        "UPDATE journal SET record = replace(record, '\"nonce\":0', '\"nonce\":7') WHERE seq = 2",
+        "UPDATE journal SET checksum = zeroblob(32) WHERE seq = 3",
+    ] {
+        bench.alter(damage);
+        let (store, _) = bench.open().unwrap();
+        let verified = store.verify();
+        assert!(matches!(verified, Err(StoreError::Damaged { .. })), "{damage}: {verified:?}");
+        store.close();
+    }
+}
+
+#[test]
+fn a_start_reads_what_is_open_and_no_history() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    let [ended, expired, open] = [1, 2, 3].map(request);
+    store.commit(&[&ended, &expired, &open].map(|signed| Record::Request(signed.clone()))).unwrap();
+    for nonce in 0..2 {
+        store.commit(&reserve(&turn(nonce, 1))).unwrap();
+        store.commit(&[vote(&turn(nonce, 1), &bench.key)]).unwrap();
+    }
+    let executed = Outcome::Executed { nonce: 0, transaction: B256::ZERO };
+    let first = finality(0, vec![(ended.request.id, executed)]);
+    let second = finality(1, vec![]);
+    let settled = Record::Settled { request: expired.request.id, outcome: Outcome::Expired };
+    store.commit(&[first, settled]).unwrap();
+    let [content, reserved] = reserve(&turn(2, 1));
+    store.commit(&[second.clone(), content.clone(), reserved.clone()]).unwrap();
+    store.close();
+    let joined = Record::Joined { epoch: 3, nonce: 0 };
+    assert_eq!(bench.open().unwrap().1, [joined, Record::Request(open), second, content, reserved]);
+}
+
+#[test]
+fn an_end_is_found_by_id_and_stays_the_first() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    let (known, foreign) = (request(1), RequestId::repeat_byte(0xee));
+    store.commit(&[Record::Request(known.clone())]).unwrap();
+    let id = known.request.id;
+    assert!(store.settled([id, foreign]).unwrap().is_empty());
+
+    let executed = Outcome::Executed { nonce: 0, transaction: B256::ZERO };
+    let again = Outcome::Disputed { nonce: 1, transaction: B256::ZERO };
+    store.commit(&[finality(0, vec![(id, executed), (foreign, executed)])]).unwrap();
+    store.commit(&[finality(1, vec![(id, again), (foreign, again)])]).unwrap();
+    store.close();
+    let (mut store, _) = bench.open().unwrap();
+    let past = store.settled([id, foreign]).unwrap();
+    assert_eq!(past[&id], Settled { digest: Some(known.request.digest(&DOMAIN)), outcome: executed });
+    assert_eq!(past[&foreign], Settled { digest: None, outcome: executed });
+
+    let taken_again = store.commit(&[Record::Request(known)]);
+    assert!(matches!(taken_again, Err(StoreError::Database(_))), "{taken_again:?}");
+}
+
+#[test]
+fn what_a_peer_asks_for_is_there_after_it_is_final() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    let signed = request(7);
+    let effect = Effect::Pay { to: signed.request.target, amount: 1 };
+    let call = Call { request_id: signed.request.id, gas: 50_000, effect };
+    let turn = Turn::new(TurnId { ring: 1, epoch: 3, nonce: 0, valid_until: 1_000 }, vec![call]).unwrap();
+    store.commit(&[Record::Request(signed.clone())]).unwrap();
+    store.commit(&reserve(&turn)).unwrap();
+    store.commit(&[vote(&turn, &bench.key)]).unwrap();
+    let executed = Outcome::Executed { nonce: 0, transaction: B256::ZERO };
+    store.commit(&[finality(0, vec![(signed.request.id, executed)])]).unwrap();
+    let contents = store.contents(0).unwrap();
+    let [Message::Turn { turn: told, requests, votes }] = &contents[..] else { panic!("{contents:?}") };
+    assert_eq!((told, &requests[..], votes.len()), (&turn, &[signed][..], 1));
+}
+
+#[test]
+fn the_store_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::new();
-    let _store = bench.create().await;
+    let _store = bench.create();
     assert_eq!(fs::metadata(bench.path("store")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -236,7 +350,7 @@ fn executing(turn: &Turn) -> TxEip1559 {
 async fn a_transaction_is_signed_for_the_turn_reserved_and_nothing_else() {
     let bench = Bench::new();
     let signer = bench.signer();
-    let reservation = reserved(&mut bench.create().await, &turn(0, 1)).await;
+    let reservation = reserved(&mut bench.create(), &turn(0, 1));
     let wanted = Wanted::Turn { nonce: 0, calldata: Bytes::new(), permit: Permit::Turn(reservation) };
     let right = executing(&turn(0, 1));
     let signed = signer.sign(right.clone(), &wanted).await.unwrap();

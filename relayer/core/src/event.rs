@@ -46,6 +46,23 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The requests in it: what the store knows of those that have ended is to be looked up.
+    pub fn mentions(&self) -> Vec<RequestId> {
+        match self {
+            Self::Submitted(signed) => vec![signed.request.id],
+            Self::Received { message: Message::Requests { requests }, .. } => {
+                requests.iter().map(|signed| signed.request.id).collect()
+            }
+            Self::Received { message: Message::Turn { turn, requests, .. }, .. } => {
+                let called = turn.calls().iter().map(|call| call.request_id);
+                called.chain(requests.iter().map(|signed| signed.request.id)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
@@ -84,6 +101,14 @@ pub struct ChainView {
     pub master: Address,
     /// The first second at which the next turn executes, as far as the ring's interval and turns a period go, at the head.
     pub earliest: u64,
+}
+
+impl ChainView {
+    /// The turn that was executed under this nonce, if it is among those reported.
+    pub fn turn(&self, nonce: u64) -> Option<&ObservedTurn> {
+        let index = self.turns.binary_search_by_key(&nonce, |turn| turn.nonce).ok()?;
+        self.turns.get(index)
+    }
 }
 
 /// A turn that was executed on chain.

@@ -1,6 +1,6 @@
 //! What seats tell one another.
 
-use ring_contracts::{CompactSignature, SignedRequest, Turn};
+use ring_contracts::{B256, CompactSignature, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
 /// A message between seats. Each can be lost, doubled or late without harm.
@@ -16,8 +16,19 @@ pub enum Message {
     Turn {
         /// The turn.
         turn: Turn,
-        /// The requests of its calls, in the same order.
+        /// The requests of its calls that the receiver is not known to have.
         requests: Vec<SignedRequest>,
+        /// Votes for it.
+        votes: Vec<Vote>,
+    },
+    /// Who signed a turn so far; for those who have it. Who has not asks for an explanation.
+    Votes {
+        /// In which epoch.
+        epoch: u32,
+        /// For which nonce.
+        nonce: u64,
+        /// The digest of the turn.
+        digest: B256,
         /// Votes for it.
         votes: Vec<Vote>,
     },

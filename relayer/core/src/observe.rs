@@ -1,5 +1,7 @@
 //! Following the chain: each executed turn must be one that this seat agrees with, and what is final settles requests.
 
+use std::sync::Arc;
+
 use ring_contracts::{B256, RequestId, Turn};
 
 use crate::{
@@ -7,8 +9,10 @@ use crate::{
     event::{ChainView, ObservedTurn},
     halt::Halt,
     message::Message,
+    pool::Tracked,
     record::{Outcome, Record},
-    state::{Joined, Resend, State, Step, Tracked},
+    state::{Joined, Resend, State, Step},
+    vote::Share,
 };
 
 /// What this seat makes of an executed turn.
@@ -39,9 +43,6 @@ impl State {
         self.review_executed(step);
         self.settle_final(step);
         self.settle_expired(step);
-        self.propose(step);
-        self.advance(step);
-        self.press_halt(step);
     }
 
     fn note_head(&mut self, step: &mut Step, view: ChainView) {
@@ -55,10 +56,12 @@ impl State {
             }
             self.last_sent.retain(|what, _| !matches!(what, Resend::Turn { nonce } if *nonce < view.nonce));
         }
-        let known = self.chain.take().map(|view| view.turns).unwrap_or_default();
-        let new = view.turns.iter().filter(|turn| !known.contains(turn));
+        let known = self.chain.take();
+        let is_new = |turn: &&ObservedTurn| known.as_ref().and_then(|known| known.turn(turn.nonce)) != Some(turn);
+        let new = view.turns.iter().filter(is_new);
         step.actions.extend(new.flat_map(|turn| &turn.requests).map(|id| Action::Changed { request: *id }));
-        self.chain = Some(view);
+        self.none_fits_before = 0;
+        self.chain = Some(Arc::new(view));
     }
 
     /// The ring must be the one that was announced, and run.
@@ -77,16 +80,15 @@ impl State {
     /// Looks at every executed turn that is not final. Whatever is not explained stops this seat from signing; after some
     /// time, or at once where its own key was used, it halts.
     pub(crate) fn review_executed(&mut self, step: &mut Step) {
-        let Some(view) = &self.chain else { return };
+        let Some(view) = self.chain.clone() else { return };
         if self.halt.is_some() {
             return;
         }
-        let turns: Vec<ObservedTurn> =
-            view.turns.iter().filter(|turn| turn.nonce >= self.first_open).cloned().collect();
-        self.unexplained.retain(|nonce, _| turns.iter().any(|turn| turn.nonce == *nonce));
-        for turn in turns {
-            let ObservedTurn { nonce, digest, transaction, .. } = turn;
-            let own_key_used = match self.verdict(&turn) {
+        self.unexplained.retain(|nonce, _| view.turn(*nonce).is_some());
+        let first_open = self.first_open;
+        for turn in view.turns.iter().filter(|turn| turn.nonce >= first_open) {
+            let ObservedTurn { nonce, digest, transaction, .. } = *turn;
+            let own_key_used = match self.verdict(turn) {
                 Verdict::Explained => {
                     self.unexplained.remove(&nonce);
                     continue;
@@ -169,7 +171,7 @@ impl State {
             false if self.first_open >= joined.nonce => view.final_epoch.min(joined.epoch),
             false => return,
         };
-        if self.open.values().any(|tracked| tracked.bound.is_some_and(|(epoch, _)| epoch < over)) {
+        if self.pool.is_bound_before(over) {
             self.record(step, Record::EpochOver { epoch: over });
         }
     }
@@ -185,7 +187,7 @@ impl State {
             let call = tracked.signed.request.to_call(&self.settings.charter);
             agreed || genuine.is_some_and(|turn| turn.calls().contains(&call))
         };
-        if self.open.get(&id).is_some_and(|tracked| !asked_for(tracked)) {
+        if self.pool.get(id).is_some_and(|tracked| !asked_for(tracked)) {
             Outcome::Disputed { nonce, transaction }
         } else if turn.failed.contains(&id) {
             Outcome::Failed { nonce, transaction }
@@ -200,13 +202,7 @@ impl State {
         if !self.unexplained.is_empty() || self.first_open != view.final_nonce {
             return;
         }
-        let now = view.finalized.time;
-        let expired: Vec<RequestId> = self
-            .open
-            .iter()
-            .filter(|(_, tracked)| tracked.bound.is_none() && tracked.signed.request.expiry < now)
-            .map(|(id, _)| *id)
-            .collect();
+        let expired = self.pool.expired(view.finalized.time);
         for request in expired {
             self.record(step, Record::Settled { request, outcome: Outcome::Expired });
             step.actions.push(Action::Changed { request });
@@ -217,18 +213,14 @@ impl State {
     pub(crate) fn tick(&mut self, step: &mut Step) {
         self.now += 1;
         self.review_executed(step);
-        self.spread_requests(step);
         if let Some((_, view)) = self.may_sign() {
             self.sign_again(step, view.nonce);
             let resend = self.settings.resend_ticks;
             let waits = self.slots.get(&view.nonce).is_some_and(|slot| !slot.votes.is_empty());
             if waits && self.due(Resend::Turn { nonce: view.nonce }, resend) {
-                self.share_turns(step, view.nonce);
+                self.share_turns(step, view.nonce, Share::Whole);
             }
         }
-        self.propose(step);
-        self.advance(step);
-        self.press_halt(step);
     }
 
     /// After a restart, or when the signer failed: what is reserved and not signed is signed.

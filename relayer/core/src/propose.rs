@@ -1,19 +1,15 @@
 //! The lead's work: making a turn of the requests that wait.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use ring_contracts::{Address, B256, Call, Effect, SignedRequest, Turn, TurnId, U256};
+use ring_contracts::{Address, B256, Call, Effect, Turn, TurnId, U256};
 
 use crate::{
     effect::Action,
     event::ChainView,
-    message::Message,
     record::Record,
     state::{Resend, State, Step},
 };
-
-/// How many requests go into one message.
-const REQUESTS_PER_MESSAGE: usize = 50;
 
 impl State {
     /// Proposes a turn for the nonce at the head, if this seat is to lead it and anything waits.
@@ -34,12 +30,12 @@ impl State {
     /// The epoch and the view of the chain, if this seat may sign anything at all now: it takes part in the epoch of the
     /// head, which is final (until then a turn of the epoch before could still be executed), is not halted, and knows every
     /// turn that was executed.
-    pub(crate) fn may_sign(&self) -> Option<(u32, ChainView)> {
-        let view = self.chain.as_ref()?;
+    pub(crate) fn may_sign(&self) -> Option<(u32, Arc<ChainView>)> {
+        let view = self.chain.clone()?;
         let epoch = self.epoch()?;
         let running = !view.halted && view.epoch == epoch && view.final_epoch == epoch;
-        let may = running && self.halt.is_none() && self.unexplained.is_empty() && self.knows_what_is_taken(view);
-        may.then(|| (epoch, view.clone()))
+        let may = running && self.halt.is_none() && self.unexplained.is_empty() && self.knows_what_is_taken(&view);
+        may.then_some((epoch, view))
     }
 
     /// Whether this seat knows of each request that a turn of the chain, as it is or may yet be, carries. The turns before it
@@ -68,7 +64,7 @@ impl State {
     }
 
     /// The turn that carries the first requests that fit: unbound, in time, within what may be spent.
-    fn next_turn(&self, epoch: u32, view: &ChainView) -> Option<Turn> {
+    fn next_turn(&mut self, epoch: u32, view: &ChainView) -> Option<Turn> {
         let mut calls = Vec::new();
         let mut spending = Spending::default();
         let mut gas = 0u64;
@@ -79,12 +75,15 @@ impl State {
         let time = view.turn_time();
         let latest = TurnId::NO_EXPIRY.min(self.settings.charter.expires_at);
         let mut valid_until = time.saturating_add(self.settings.validity).min(latest);
-        for tracked in self.arrival.iter().filter_map(|id| self.open.get(id)) {
+        let mut next = self.none_fits_before;
+        for tracked in self.pool.waiting_from(self.none_fits_before) {
+            next = tracked.arrival() + 1;
             let request = &tracked.signed.request;
             if calls.len() == self.settings.max_calls {
                 break;
             }
-            if tracked.bound.is_some() || request.expiry <= time {
+            let genuine = tracked.is_verified() || self.check_genuine(&tracked.signed).is_ok();
+            if request.expiry <= time || !genuine {
                 continue;
             }
             let call = request.to_call(&self.settings.charter);
@@ -97,8 +96,10 @@ impl State {
             }
         }
         if calls.is_empty() {
+            self.none_fits_before = next;
             return None;
         }
+        calls.iter().for_each(|call| self.pool.note_verified(call.request_id));
         Turn::new(TurnId { ring: self.settings.ring, epoch, nonce: view.nonce, valid_until }, calls).ok()
     }
 
@@ -107,21 +108,6 @@ impl State {
         self.record(step, Record::Reserved { nonce, digest, void });
         self.last_sent.insert(Resend::Signing { digest }, self.now);
         step.actions.push(Action::Sign { nonce, digest });
-    }
-
-    /// Sends each peer the requests it is not known to have.
-    pub(crate) fn spread_requests(&mut self, step: &mut Step) {
-        for to in self.peers() {
-            let missing = |state: &Self| -> Vec<SignedRequest> {
-                let open = state.arrival.iter().filter_map(|id| state.open.get(id));
-                let missing = open.filter(|tracked| !tracked.holders.contains(&to));
-                missing.take(REQUESTS_PER_MESSAGE).map(|tracked| tracked.signed.clone()).collect()
-            };
-            let requests = missing(self);
-            if !requests.is_empty() && self.due(Resend::Requests { to }, self.settings.resend_ticks) {
-                step.actions.push(Action::Send { to, message: Message::Requests { requests } });
-            }
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a seat remembers.
 
+use std::collections::BTreeMap;
+
 use ring_contracts::{B256, CompactSignature, RequestId, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,47 @@ pub enum Record {
     },
     /// This seat stopped.
     Halted(Halt),
+}
+
+impl Record {
+    /// The requests that end with this record, and how. One that has an end already keeps it.
+    pub fn ends(&self) -> Vec<(RequestId, Outcome)> {
+        match self {
+            Self::Final { settled, .. } => settled.clone(),
+            Self::Settled { request, outcome } => vec![(*request, *outcome)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The nonce, in every epoch, that is over with this record. A restart needs none of the records before it that are about
+    /// that nonce or about a request that has ended, and of the records that say so the last.
+    pub fn closes(&self) -> Option<u64> {
+        match self {
+            Self::Final { nonce, .. } => Some(*nonce),
+            _ => None,
+        }
+    }
+
+    /// The nonce that this record is about, while that is open.
+    pub fn about(&self) -> Option<u64> {
+        match self {
+            Self::Content(turn) => Some(turn.id().nonce),
+            Self::Reserved { nonce, .. } | Self::Voted { nonce, .. } => Some(*nonce),
+            _ => None,
+        }
+    }
+}
+
+/// What the store knows of requests that have ended.
+pub type Past = BTreeMap<RequestId, Settled>;
+
+/// A request with an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The digest of the request. `None`: its id is known from the chain alone.
+    pub digest: Option<B256>,
+    /// Its end.
+    pub outcome: Outcome,
 }
 
 /// The end of a request.

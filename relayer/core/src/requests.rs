@@ -7,9 +7,13 @@ use crate::{
     effect::Action,
     event::ChainView,
     message::Message,
-    record::{Outcome, Record},
-    state::{State, Step, Tracked},
+    pool::Tracked,
+    record::{Outcome, Past, Record, Settled},
+    state::{State, Step},
 };
+
+/// How many requests go into one message.
+const REQUESTS_PER_MESSAGE: usize = 400;
 
 /// What became of a request that was submitted here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Submission {
     New,
     /// It is known already, with the same content.
     Known,
+    /// The same, and it has its end.
+    Ended(Outcome),
     /// It was not taken; nothing changed.
     Refused(Refusal),
 }
@@ -179,34 +185,30 @@ impl From<Outcome> for Phase {
 
 impl State {
     /// A client posted a request.
-    pub(crate) fn submitted(&mut self, step: &mut Step, signed: SignedRequest) {
+    pub(crate) fn submitted(&mut self, step: &mut Step, signed: SignedRequest, past: &Past) {
         let request = signed.request.id;
-        let submission = match self.judge_new(&signed) {
-            Ok(submission) => submission,
-            Err(refusal) => Submission::Refused(refusal),
-        };
+        let submission = self.judge_new(&signed, past).unwrap_or_else(Submission::Refused);
         if submission == Submission::New {
-            let message = Message::Requests { requests: vec![signed.clone()] };
             self.record(step, Record::Request(signed));
-            step.actions.extend(self.peers().map(|to| Action::Send { to, message: message.clone() }));
             step.actions.push(Action::Changed { request });
-            if self.settings.copies == 1 {
-                step.actions.push(Action::Accepted { request });
-            }
         }
-        step.actions.push(Action::Answer { request, submission: submission.clone() });
-        if submission == Submission::New {
-            self.propose(step);
-        }
+        step.actions.push(Action::Answer { request, submission });
     }
 
-    fn judge_new(&self, signed: &SignedRequest) -> Result<Submission, Refusal> {
+    fn judge_new(&self, signed: &SignedRequest, past: &Past) -> Result<Submission, Refusal> {
         let request = &signed.request;
+        let digest = || request.digest(&self.settings.domain);
         // Known requests are answered first, whatever has changed since: the same question, the same answer.
-        if let Some(known) = self.digest_of(request.id) {
+        match (self.pool.get(request.id), past.get(&request.id)) {
+            (Some(tracked), _) if tracked.digest == digest() => return Ok(Submission::Known),
             // Of what is known from the chain alone, the content cannot be compared.
-            let same = known.is_none_or(|known| known == request.digest(&self.settings.domain));
-            return if same { Ok(Submission::Known) } else { Err(Refusal::Conflict(request.id)) };
+            (None, Some(Settled { digest: known, outcome })) if known.is_none_or(|known| known == digest()) => {
+                return Ok(Submission::Ended(*outcome));
+            }
+            // Asked again, the store will know how it ended.
+            (None, None) if self.just_ended.contains(&request.id) => return Err(Refusal::NotReady),
+            (None, None) => {}
+            _ => return Err(Refusal::Conflict(request.id)),
         }
         self.check_genuine(signed)?;
         if let Some(halt) = &self.halt {
@@ -266,60 +268,93 @@ impl State {
     }
 
     /// A peer sent requests: those that are genuine and new are kept, so that they are not lost with the peer.
-    pub(crate) fn received_requests(&mut self, step: &mut Step, from: usize, requests: Vec<SignedRequest>) {
+    pub(crate) fn received_requests(
+        &mut self,
+        step: &mut Step,
+        from: usize,
+        requests: Vec<SignedRequest>,
+        past: &Past,
+    ) {
         for signed in requests {
             let id = signed.request.id;
-            let digest = signed.request.digest(&self.settings.domain);
-            if self.digest_of(id).is_none() && self.check_genuine(&signed).is_ok() {
-                self.record(step, Record::Request(signed));
-                step.actions.push(Action::Changed { request: id });
-            }
-            // A peer that has the id with other content has no copy of this one.
-            if self.digest_of(id) == Some(Some(digest)) {
-                self.delivered(step, from, &[id]);
-            }
-        }
-        self.propose(step);
-    }
-
-    /// A peer has requests on its disk.
-    pub(crate) fn delivered(&mut self, step: &mut Step, to: usize, requests: &[RequestId]) {
-        for id in requests {
-            let Some(tracked) = self.open.get_mut(id) else { continue };
-            if tracked.holders.insert(to) && tracked.holders.len() + 1 == self.settings.copies {
-                step.actions.push(Action::Accepted { request: *id });
-                step.actions.push(Action::Changed { request: *id });
-            }
-        }
-    }
-
-    /// Whether a request is on the disks of enough seats, or has its end.
-    pub fn is_accepted(&self, id: RequestId) -> bool {
-        let enough = |tracked: &Tracked| tracked.holders.len() + 1 >= self.settings.copies;
-        self.open.get(&id).is_some_and(enough) || self.settled.contains_key(&id)
-    }
-
-    /// `None`: the id is unknown. `Some(None)`: it is known from the chain alone, so its content is not known here.
-    fn digest_of(&self, id: RequestId) -> Option<Option<B256>> {
-        match self.open.get(&id) {
-            Some(tracked) => Some(Some(tracked.digest)),
-            None => self.settled.get(&id).map(|settled| settled.digest),
-        }
-    }
-
-    /// What is known of a request.
-    pub fn request_status(&self, id: RequestId) -> Option<RequestStatus> {
-        if let Some(settled) = self.settled.get(&id) {
-            return Some(RequestStatus { id, phase: settled.outcome.into() });
-        }
-        let tracked = self.open.get(&id)?;
-        let phase = match tracked.bound {
-            Some((epoch, nonce)) => {
-                match self.chain.iter().flat_map(|view| &view.turns).find(|turn| turn.requests.contains(&id)) {
-                    Some(turn) => Phase::Executed { nonce: turn.nonce, transaction: turn.transaction },
-                    None => Phase::Signing { epoch, nonce },
+            match self.pool.get(id) {
+                // A peer that has the id with other content has no copy of this one.
+                Some(tracked) if tracked.signed.request != signed.request => continue,
+                Some(_) => {}
+                None if self.has_ended(id, past) || self.check_genuine(&signed).is_err() => continue,
+                None => {
+                    self.record(step, Record::Request(signed));
+                    step.actions.push(Action::Changed { request: id });
                 }
             }
+            self.note_holder(step, from, id);
+        }
+    }
+
+    /// A peer answered that it has requests on its disk.
+    pub(crate) fn delivered(&mut self, step: &mut Step, to: usize, requests: &[RequestId]) {
+        self.sharing.entry(to).or_default().unanswered_since = None;
+        for id in requests {
+            self.note_holder(step, to, *id);
+        }
+    }
+
+    /// A peer has a request.
+    pub(crate) fn note_holder(&mut self, step: &mut Step, peer: usize, request: RequestId) {
+        if self.pool.note_holder(request, peer).is_some_and(|holders| holders + 1 == self.settings.copies) {
+            step.actions.push(Action::Accepted { request });
+            step.actions.push(Action::Changed { request });
+        }
+    }
+
+    /// Sends each peer the requests it is not known to have: as many as have come while it answered the message before, and
+    /// all over again those that got no answer.
+    pub(crate) fn share_requests(&mut self, step: &mut Step) {
+        let (now, period) = (self.now, self.settings.resend_ticks);
+        for to in self.peers() {
+            let sharing = self.sharing.entry(to).or_default();
+            match sharing.unanswered_since {
+                Some(since) if now < since + period => continue,
+                Some(_) => sharing.next = 0,
+                None => {}
+            }
+            let mut next = self.pool.unshared_from(to, sharing.next).take(REQUESTS_PER_MESSAGE).peekable();
+            if next.peek().is_none() {
+                drop(next);
+                // Some may have been left out of an answer.
+                if sharing.next == 0 || now < sharing.sent_at + period {
+                    continue;
+                }
+                sharing.next = 0;
+                next = self.pool.unshared_from(to, 0).take(REQUESTS_PER_MESSAGE).peekable();
+            }
+            let batch: Vec<&Tracked> = next.collect();
+            let Some(last) = batch.last() else { continue };
+            (sharing.next, sharing.unanswered_since, sharing.sent_at) = (last.arrival() + 1, Some(now), now);
+            let requests = batch.into_iter().map(|tracked| tracked.signed.clone()).collect();
+            step.actions.push(Action::Send { to, message: Message::Requests { requests } });
+        }
+    }
+
+    /// Whether a request that has not ended is on the disks of enough seats.
+    pub fn is_accepted(&self, id: RequestId) -> bool {
+        self.pool.get(id).is_some_and(|tracked| tracked.holders().len() + 1 >= self.settings.copies)
+    }
+
+    /// Whether a request is known here and has not ended.
+    pub fn is_open(&self, id: RequestId) -> bool {
+        self.pool.get(id).is_some()
+    }
+
+    /// What is known of a request that has not ended.
+    pub fn request_status(&self, id: RequestId) -> Option<RequestStatus> {
+        let phase = match self.pool.get(id)?.bound() {
+            Some((epoch, nonce)) => match self.chain.as_ref().and_then(|view| view.turn(nonce)) {
+                Some(turn) if turn.requests.contains(&id) => {
+                    Phase::Executed { nonce: turn.nonce, transaction: turn.transaction }
+                }
+                _ => Phase::Signing { epoch, nonce },
+            },
             None if self.is_accepted(id) => Phase::Accepted,
             None => Phase::Received,
         };

@@ -1,15 +1,20 @@
 //! The state of a seat, and the one way it changes durably.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use ring_contracts::{Address, B256, CompactSignature, RequestId, SignedRequest, Turn};
+use ring_contracts::{Address, B256, CompactSignature, RequestId, Turn};
 use serde::Serialize;
 
 use crate::{
     effect::{Action, Effects},
     event::{Block, ChainView, Event},
     halt::Halt,
-    record::{Outcome, Record},
+    pool::Pool,
+    record::{Past, Record},
+    seats::Seats,
     settings::{Settings, SettingsError},
 };
 
@@ -26,11 +31,8 @@ pub struct State {
     /// Since when this seat takes part. `None`: it was never started.
     pub(crate) joined: Option<Joined>,
     pub(crate) halt: Option<Halt>,
-    /// Requests without an end yet.
-    pub(crate) open: BTreeMap<RequestId, Tracked>,
-    /// The ids of `open` in the order of their arrival.
-    pub(crate) arrival: VecDeque<RequestId>,
-    pub(crate) settled: BTreeMap<RequestId, Settled>,
+    /// Requests without an end yet. Those with one are in the store alone.
+    pub(crate) pool: Pool,
     /// The nonces of this epoch that are not final, as far as anything is known of them.
     pub(crate) slots: BTreeMap<u64, Slot>,
     /// The digests of contents of earlier epochs for nonces that are not final: this seat agreed to them.
@@ -41,8 +43,14 @@ pub struct State {
     pub(crate) final_block: Option<u64>,
 
     // Volatile.
-    pub(crate) chain: Option<ChainView>,
+    /// The requests that have ended in the step under way: the store knows nothing of them yet.
+    pub(crate) just_ended: BTreeSet<RequestId>,
+    pub(crate) chain: Option<Arc<ChainView>>,
     pub(crate) now: u64,
+    /// None of the requests that arrived before this fits into any turn at the present view.
+    pub(crate) none_fits_before: u64,
+    /// What each peer is being sent of the requests that it is not known to have.
+    pub(crate) sharing: BTreeMap<usize, Sharing>,
     /// Executed turns that nobody has explained yet: since which tick.
     pub(crate) unexplained: BTreeMap<u64, u64>,
     /// The nonce at the head, and at which tick it got there.
@@ -58,23 +66,15 @@ pub(crate) struct Joined {
     pub(crate) nonce: u64,
 }
 
-/// A request without an end yet.
-#[derive(Clone, Debug)]
-pub(crate) struct Tracked {
-    pub(crate) signed: SignedRequest,
-    pub(crate) digest: B256,
-    /// The one turn that may carry it.
-    pub(crate) bound: Option<(u32, u64)>,
-    /// The peers that are known to have it on disk. Volatile.
-    pub(crate) holders: BTreeSet<usize>,
-}
-
-/// A request with an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settled {
-    /// `None`: known from the chain alone.
-    pub(crate) digest: Option<B256>,
-    pub(crate) outcome: Outcome,
+/// How far a peer has been sent the requests that it is not known to have: one message at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sharing {
+    /// The arrival from which on they have not been sent yet.
+    pub(crate) next: u64,
+    /// Since which tick the last message waits for its answer.
+    pub(crate) unanswered_since: Option<u64>,
+    /// At which tick the last message was sent.
+    pub(crate) sent_at: u64,
 }
 
 /// What is known of one nonce of this epoch.
@@ -99,12 +99,13 @@ pub(crate) struct Slot {
     pub(crate) complete_since: Option<(B256, u64)>,
     /// The digest this seat is having sent to the chain.
     pub(crate) submitted: Option<B256>,
+    /// The peers that are known to have a content, since they showed it or signed it.
+    pub(crate) seen_by: BTreeMap<B256, Seats>,
 }
 
 /// Something that is sent again until it has its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Resend {
-    Requests { to: usize },
     Turn { nonce: u64 },
     Signing { digest: B256 },
     Explain { nonce: u64 },
@@ -137,8 +138,6 @@ pub struct Overview {
     pub waiting: usize,
     /// Requests bound to a turn that is not final.
     pub bound: usize,
-    /// Requests with an end.
-    pub settled: usize,
     /// Executed turns that nobody has explained yet.
     pub unexplained: Vec<u64>,
     /// Why this seat stands still, if it does.
@@ -148,26 +147,29 @@ pub struct Overview {
 }
 
 impl State {
-    /// The state of a seat that remembers these records, in the order of their writing.
+    /// The state of a seat that remembers these records, in the order of their writing. Records that others made obsolete
+    /// ([`Record::closes`]) may be left out.
     ///
     /// # Errors
     /// The settings are impossible.
     pub fn restore(settings: Settings, records: impl IntoIterator<Item = Record>) -> Result<Self, SettingsError> {
         let seat = settings.check()?;
+        let pool = Pool::new((0..settings.charter.seats.len()).filter(|peer| *peer != seat));
         let mut state = Self {
             settings,
             seat,
             joined: None,
             halt: None,
-            open: BTreeMap::new(),
-            arrival: VecDeque::new(),
-            settled: BTreeMap::new(),
+            pool,
             slots: BTreeMap::new(),
             former: BTreeMap::new(),
             first_open: 0,
             final_block: None,
+            just_ended: BTreeSet::new(),
             chain: None,
             now: 0,
+            none_fits_before: 0,
+            sharing: BTreeMap::new(),
             unexplained: BTreeMap::new(),
             head_since: (0, 0),
             last_sent: BTreeMap::new(),
@@ -178,19 +180,31 @@ impl State {
         Ok(state)
     }
 
-    /// Takes one event and says what is to be done about it.
-    pub fn step(&mut self, event: Event) -> Effects {
+    /// Takes events, in their order, and says what is to be done about them all. `past` has to hold what the store knows of
+    /// the requests that they mention ([`Event::mentions`]) and that have ended.
+    pub fn step(&mut self, events: impl IntoIterator<Item = Event>, past: &Past) -> Effects {
         let mut step = Step::default();
-        match event {
-            Event::Submitted(signed) => self.submitted(&mut step, signed),
-            Event::Delivered { to, requests } => self.delivered(&mut step, to, &requests),
-            Event::HaltOrdered { reason } => self.halt_now(&mut step, Halt::Ordered { reason }),
-            Event::Tick => self.tick(&mut step),
-            Event::Chain(view) => self.observed(&mut step, view),
-            Event::Received { from, message } => self.received(&mut step, from, message),
-            Event::Signed { nonce, digest, signature } => self.signed(&mut step, nonce, digest, signature),
+        self.just_ended.clear();
+        for event in events {
+            self.take(&mut step, event, past);
         }
+        self.propose(&mut step);
+        self.advance(&mut step);
+        self.share_requests(&mut step);
+        self.press_halt(&mut step);
         step
+    }
+
+    fn take(&mut self, step: &mut Step, event: Event, past: &Past) {
+        match event {
+            Event::Submitted(signed) => self.submitted(step, signed, past),
+            Event::Delivered { to, requests } => self.delivered(step, to, &requests),
+            Event::HaltOrdered { reason } => self.halt_now(step, Halt::Ordered { reason }),
+            Event::Tick => self.tick(step),
+            Event::Chain(view) => self.observed(step, view),
+            Event::Received { from, message } => self.received(step, from, message, past),
+            Event::Signed { nonce, digest, signature } => self.signed(step, nonce, digest, signature),
+        }
     }
 
     /// The settings.
@@ -221,7 +235,6 @@ impl State {
     /// The seat at a glance.
     pub fn overview(&self) -> Overview {
         let nonce = self.chain.as_ref().map(|view| view.nonce);
-        let bound = self.open.values().filter(|tracked| tracked.bound.is_some()).count();
         Overview {
             ring: self.settings.ring,
             seat: self.seat,
@@ -231,9 +244,8 @@ impl State {
             nonce,
             first_open_nonce: self.first_open,
             window: nonce.map(|nonce| self.settings.charter.window_of(nonce).collect()).unwrap_or_default(),
-            waiting: self.open.len() - bound,
-            bound,
-            settled: self.settled.len(),
+            waiting: self.pool.count_waiting(),
+            bound: self.pool.len() - self.pool.count_waiting(),
             unexplained: self.unexplained.keys().copied().collect(),
             halted: self.halt.clone(),
             halted_because: self.halt.as_ref().map(ToString::to_string),
@@ -242,8 +254,18 @@ impl State {
 
     /// Remembers a fact: applies it and has it made durable.
     pub(crate) fn record(&mut self, step: &mut Step, record: Record) {
+        self.just_ended.extend(record.ends().into_iter().map(|(request, _)| request));
         self.apply(&record);
+        if let Record::Request(signed) = &record {
+            // Nothing else is recorded.
+            self.pool.note_verified(signed.request.id);
+        }
         step.records.push(record);
+    }
+
+    /// Whether a request is known to have ended.
+    pub(crate) fn has_ended(&self, id: RequestId, past: &Past) -> bool {
+        past.contains_key(&id) || self.just_ended.contains(&id)
     }
 
     /// The one place where durable state changes.
@@ -260,18 +282,13 @@ impl State {
                 self.halt = None;
             }
             Record::Request(signed) => {
-                let id = signed.request.id;
                 let digest = signed.request.digest(&self.settings.domain);
-                let tracked = Tracked { signed: signed.clone(), digest, bound: None, holders: BTreeSet::new() };
-                self.open.insert(id, tracked);
-                self.arrival.push_back(id);
+                self.pool.insert(signed.clone(), digest);
             }
             Record::Content(turn) => {
                 let place = (turn.id().epoch, turn.id().nonce);
                 for call in turn.calls() {
-                    if let Some(tracked) = self.open.get_mut(&call.request_id) {
-                        tracked.bound = Some(place);
-                    }
+                    self.pool.bind(call.request_id, place);
                 }
                 if self.epoch() == Some(place.0) && place.1 >= self.first_open {
                     let digest = turn.digest(&self.settings.domain);
@@ -291,35 +308,18 @@ impl State {
                 slot.votes.entry(*digest).or_default().insert(*seat, *signature);
             }
             Record::Final { nonce, settled, block, .. } => {
-                for (request, outcome) in settled {
-                    self.settle(*request, *outcome);
+                for (request, _) in settled {
+                    self.pool.remove(*request);
                 }
-                self.free(|(_, bound)| bound == *nonce);
+                self.pool.free(|(_, bound)| bound == *nonce);
                 self.slots.remove(nonce);
                 self.former.remove(nonce);
                 self.first_open = nonce + 1;
                 self.final_block = Some(*block);
             }
-            Record::Settled { request, outcome } => self.settle(*request, *outcome),
-            Record::EpochOver { epoch } => self.free(|(bound, _)| bound < *epoch),
+            Record::Settled { request, .. } => self.pool.remove(*request),
+            Record::EpochOver { epoch } => self.pool.free(|(bound, _)| bound < *epoch),
             Record::Halted(halt) => self.halt = Some(halt.clone()),
-        }
-    }
-
-    fn settle(&mut self, request: RequestId, outcome: Outcome) {
-        let digest = self.open.remove(&request).map(|tracked| tracked.digest);
-        if digest.is_some() {
-            self.arrival.retain(|id| *id != request);
-        }
-        // An end is for ever, even if somebody uses the id again.
-        self.settled.entry(request).or_insert(Settled { digest, outcome });
-    }
-
-    fn free(&mut self, is_over: impl Fn((u32, u64)) -> bool) {
-        for tracked in self.open.values_mut() {
-            if tracked.bound.is_some_and(&is_over) {
-                tracked.bound = None;
-            }
         }
     }
 
@@ -345,6 +345,5 @@ impl State {
         }
         step.actions.push(Action::Alarm { reason: halt.to_string() });
         self.record(step, Record::Halted(halt));
-        self.press_halt(step);
     }
 }

@@ -1,6 +1,6 @@
 //! The window's work: judging turns, signing them, voiding what cannot be finished, having them sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ring_contracts::{B256, CompactSignature, Seat, SignedRequest, Turn, witness};
 
@@ -10,10 +10,19 @@ use crate::{
     halt::Halt,
     message::{Message, Vote},
     propose::Spending,
-    record::Record,
+    record::{Past, Record},
     requests::Refusal,
     state::{Resend, Slot, State, Step},
 };
+
+/// How much of a turn peers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// The votes for it, since whoever proposed it sends the rest.
+    Votes,
+    /// All that those who are not known to have it need.
+    Whole,
+}
 
 /// Why a seat does not agree to a turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +30,9 @@ pub enum Objection {
     /// The requests given are not those of the calls, one for one.
     #[error("its calls are not those that its requests ask for")]
     CallsDiffer,
+    /// A request of its calls was not given and is not known here. Perhaps only until now.
+    #[error("request {0} is not known here")]
+    Unknown(ring_contracts::RequestId),
     /// One request twice.
     #[error("it carries request {0} twice")]
     Doubled(ring_contracts::RequestId),
@@ -60,13 +72,11 @@ impl State {
         turn: Turn,
         requests: Vec<SignedRequest>,
         mut votes: Vec<Vote>,
+        past: &Past,
     ) {
-        let Some(epoch) = self.epoch() else { return };
-        let Some((head, time)) = self.chain.as_ref().map(|view| (view.nonce, view.turn_time())) else { return };
         let id = turn.id();
-        let mine = id.ring == self.settings.ring && id.epoch == epoch;
-        // One turn ahead: the peer may have seen the head move before this seat did.
-        if self.halt.is_some() || !mine || id.nonce < self.first_open || id.nonce > head.saturating_add(1) {
+        let Some(time) = self.chain.as_ref().map(|view| view.turn_time()) else { return };
+        if id.ring != self.settings.ring || !self.takes_part_in(id.epoch, id.nonce) {
             return;
         }
         let digest = turn.digest(&self.settings.domain);
@@ -87,13 +97,15 @@ impl State {
                 return;
             }
         } else if !self.slots.entry(id.nonce).or_default().contents.contains_key(&digest) {
-            match self.judge(&turn, &requests) {
+            match self.judge(&turn, &requests, past) {
                 Ok(()) => self.agree(step, turn, requests),
                 Err(objection) => {
                     let slot = self.slots.entry(id.nonce).or_default();
                     slot.refused.insert(digest, id.valid_until);
-                    if let Objection::OtherContent(_) = objection {
-                        slot.genuine.insert(digest, turn);
+                    match objection {
+                        Objection::OtherContent(_) => drop(slot.genuine.insert(digest, turn)),
+                        Objection::Unknown(_) => self.ask(step, from, id.nonce),
+                        _ => {}
                     }
                     let reason = objection.to_string();
                     step.actions.push(Action::Objected { from, nonce: id.nonce, digest, reason });
@@ -101,56 +113,111 @@ impl State {
             }
         }
         self.count_votes(step, id.nonce, digest, &votes);
+        self.note_seen(step, from, id.nonce, digest);
         self.review_executed(step);
-        self.advance(step);
+    }
+
+    /// A peer told who signed a turn.
+    pub(crate) fn received_votes(
+        &mut self,
+        step: &mut Step,
+        from: usize,
+        (epoch, nonce, digest): (u32, u64, B256),
+        mut votes: Vec<Vote>,
+    ) {
+        if !self.takes_part_in(epoch, nonce) {
+            return;
+        }
+        votes.retain(|vote| self.is_valid(nonce, digest, *vote));
+        if votes.is_empty() {
+            return;
+        }
+        self.count_votes(step, nonce, digest, &votes);
+        let is_void = self.void(nonce).is_some_and(|void| void.digest(&self.settings.domain) == digest);
+        if !is_void && self.slots.get(&nonce).is_none_or(|slot| !slot.contents.contains_key(&digest)) {
+            self.ask(step, from, nonce);
+        }
+        self.note_seen(step, from, nonce, digest);
+    }
+
+    /// Whether what a peer says of a turn can matter here.
+    fn takes_part_in(&self, epoch: u32, nonce: u64) -> bool {
+        let Some(view) = &self.chain else { return false };
+        // One turn ahead: the peer may have seen the head move before this seat did.
+        let near = nonce >= self.first_open && nonce <= view.nonce.saturating_add(1);
+        near && self.halt.is_none() && self.epoch() == Some(epoch)
+    }
+
+    /// Asks a peer for the contents of a nonce.
+    fn ask(&mut self, step: &mut Step, to: usize, nonce: u64) {
+        if self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
+            step.actions.push(Action::Send { to, message: Message::Explain { nonce } });
+        }
+    }
+
+    /// A peer has a turn, and so all its requests.
+    fn note_seen(&mut self, step: &mut Step, from: usize, nonce: u64, digest: B256) {
+        let Some(slot) = self.slots.get_mut(&nonce) else { return };
+        if !slot.seen_by.entry(digest).or_default().insert(from) {
+            return;
+        }
+        let Some(turn) = slot.contents.get(&digest) else { return };
+        let ids: Vec<_> = turn.calls().iter().map(|call| call.request_id).collect();
+        for id in ids {
+            self.note_holder(step, from, id);
+        }
     }
 
     /// Whether this seat agrees to a turn: each of its calls is what a genuine request asks for, and none of them is or may
     /// yet be made by another turn. No clock and no chain head take part: what is agreed to once stays so.
-    fn judge(&self, turn: &Turn, requests: &[SignedRequest]) -> Result<(), Objection> {
+    fn judge(&self, turn: &Turn, given: &[SignedRequest], past: &Past) -> Result<(), Objection> {
         let place = (turn.id().epoch, turn.id().nonce);
-        if requests.len() != turn.calls().len() {
-            return Err(Objection::CallsDiffer);
-        }
+        let mut given: BTreeMap<_, _> = given.iter().map(|signed| (signed.request.id, signed)).collect();
         let mut seen = BTreeSet::new();
         let mut other_content = None;
-        for (call, signed) in turn.calls().iter().zip(requests) {
-            let request = &signed.request;
-            let id = request.id;
-            if request.to_call(&self.settings.charter) != *call {
-                return Err(Objection::CallsDiffer);
-            }
+        for call in turn.calls() {
+            let id = call.request_id;
             if !seen.insert(id) {
                 return Err(Objection::Doubled(id));
             }
-            self.check_genuine(signed).map_err(|refusal| Objection::NotGenuine(id, refusal))?;
-            if turn.id().valid_until > request.expiry {
-                return Err(Objection::Outlives(id));
-            }
-            if self.settled.contains_key(&id) {
+            if self.has_ended(id, past) {
                 return Err(Objection::Settled(id));
             }
-            if let Some(tracked) = self.open.get(&id) {
-                if tracked.digest != request.digest(&self.settings.domain) {
+            let known = self.pool.get(id);
+            let given = given.remove(&id);
+            let signed = given.or(known.map(|tracked| &tracked.signed)).ok_or(Objection::Unknown(id))?;
+            if signed.request.to_call(&self.settings.charter) != *call {
+                return Err(Objection::CallsDiffer);
+            }
+            if known.is_none_or(|known| !known.is_verified() || known.signed != *signed) {
+                self.check_genuine(signed).map_err(|refusal| Objection::NotGenuine(id, refusal))?;
+            }
+            if turn.id().valid_until > signed.request.expiry {
+                return Err(Objection::Outlives(id));
+            }
+            if let Some(known) = known {
+                if known.signed.request != signed.request {
                     other_content = Some(id);
                 }
-                if let Some((epoch, nonce)) = tracked.bound.filter(|bound| *bound != place) {
+                if let Some((epoch, nonce)) = known.bound().filter(|bound| *bound != place) {
                     return Err(Objection::Bound { id, epoch, nonce });
                 }
             }
+        }
+        if !given.is_empty() {
+            return Err(Objection::CallsDiffer);
         }
         // Said last: of a turn with nothing else against it, each request is genuine.
         other_content.map_or(Ok(()), |id| Err(Objection::OtherContent(id)))
     }
 
-    fn agree(&mut self, step: &mut Step, turn: Turn, requests: Vec<SignedRequest>) {
-        for signed in requests {
-            let request = signed.request.id;
-            if !self.open.contains_key(&request) {
+    fn agree(&mut self, step: &mut Step, turn: Turn, given: Vec<SignedRequest>) {
+        for signed in given {
+            if !self.is_open(signed.request.id) {
                 self.record(step, Record::Request(signed));
             }
-            step.actions.push(Action::Changed { request });
         }
+        step.actions.extend(turn.calls().iter().map(|call| Action::Changed { request: call.request_id }));
         self.record(step, Record::Content(turn));
     }
 
@@ -214,8 +281,8 @@ impl State {
             return;
         }
         self.count_votes(step, nonce, digest, &own);
-        self.share_turns(step, nonce);
-        self.advance(step);
+        let proposed = self.slots.get(&nonce).and_then(|slot| slot.votes.get(&digest)).is_some_and(|by| by.len() == 1);
+        self.share_turns(step, nonce, if proposed { Share::Whole } else { Share::Votes });
     }
 
     /// Does whatever this seat can do now for the nonce at the head.
@@ -245,8 +312,8 @@ impl State {
         // Should a turn that this seat did not agree to have settled a request, this one must not make its call again.
         let free = |turn: &Turn| {
             let place = (turn.id().epoch, turn.id().nonce);
-            let mut requests = turn.calls().iter().map(|call| self.open.get(&call.request_id));
-            requests.all(|tracked| tracked.is_some_and(|tracked| tracked.bound == Some(place)))
+            let mut requests = turn.calls().iter().map(|call| self.pool.get(call.request_id));
+            requests.all(|tracked| tracked.is_some_and(|tracked| tracked.bound() == Some(place)))
         };
         let acceptable = |turn: &Turn| {
             let mut spending = Spending::default();
@@ -348,35 +415,46 @@ impl State {
     }
 
     /// Tells all peers what is known of a nonce: each content or void that anybody signed, and by whom.
-    pub(crate) fn share_turns(&mut self, step: &mut Step, nonce: u64) {
-        let Some(slot) = self.slots.get(&nonce) else { return };
+    pub(crate) fn share_turns(&mut self, step: &mut Step, nonce: u64, share: Share) {
+        let Some((slot, void)) = self.slots.get(&nonce).zip(self.void(nonce)) else { return };
         self.last_sent.insert(Resend::Turn { nonce }, self.now);
-        let turns = slot.contents.values().cloned().chain(self.void(nonce));
-        let messages: Vec<Message> = turns
-            .filter_map(|turn| {
-                let votes = slot.votes.get(&turn.digest(&self.settings.domain))?;
-                let votes = votes.iter().map(|(seat, signature)| Vote { seat: *seat, signature: *signature }).collect();
-                let open = |id| self.open.get(id).map(|tracked| tracked.signed.clone());
-                let requests: Option<Vec<_>> = turn.calls().iter().map(|call| open(&call.request_id)).collect();
-                Some(Message::Turn { turn, requests: requests?, votes })
-            })
-            .collect();
-        for message in messages {
-            step.actions.extend(self.peers().map(|to| Action::Send { to, message: message.clone() }));
+        let (epoch, void_digest) = (void.id().epoch, void.digest(&self.settings.domain));
+        for (digest, votes) in &slot.votes {
+            let votes: Vec<Vote> =
+                votes.iter().map(|(seat, signature)| Vote { seat: *seat, signature: *signature }).collect();
+            let turn = if *digest == void_digest { Some(&void) } else { slot.contents.get(digest) };
+            let Some(turn) = turn else { continue };
+            for to in self.peers() {
+                let has_it = slot.seen_by.get(digest).is_some_and(|peers| peers.contains(to));
+                let message = match !turn.is_void() && (has_it || share == Share::Votes) {
+                    true => Message::Votes { epoch, nonce, digest: *digest, votes: votes.clone() },
+                    false => {
+                        let requests = self.missing_at(to, turn);
+                        Message::Turn { turn: turn.clone(), requests, votes: votes.clone() }
+                    }
+                };
+                step.actions.push(Action::Send { to, message });
+            }
         }
     }
 
+    /// The requests of a turn that a peer is not known to have.
+    fn missing_at(&self, peer: usize, turn: &Turn) -> Vec<SignedRequest> {
+        let requests = turn.calls().iter().filter_map(|call| self.pool.get(call.request_id));
+        let missing = requests.filter(|tracked| !tracked.holders().contains(peer));
+        missing.map(|tracked| tracked.signed.clone()).collect()
+    }
+
     /// A peer said something.
-    pub(crate) fn received(&mut self, step: &mut Step, from: usize, message: Message) {
+    pub(crate) fn received(&mut self, step: &mut Step, from: usize, message: Message, past: &Past) {
         if from == self.seat || from >= self.settings.charter.seats.len() {
             return;
         }
         match message {
-            Message::Requests { requests } => self.received_requests(step, from, requests),
-            Message::Turn { turn, requests, votes } => {
-                let ids: Vec<_> = requests.iter().map(|signed| signed.request.id).collect();
-                self.received_turn(step, from, turn, requests, votes);
-                self.delivered(step, from, &ids);
+            Message::Requests { requests } => self.received_requests(step, from, requests, past),
+            Message::Turn { turn, requests, votes } => self.received_turn(step, from, turn, requests, votes, past),
+            Message::Votes { epoch, nonce, digest, votes } => {
+                self.received_votes(step, from, (epoch, nonce, digest), votes);
             }
             Message::Explain { nonce } => step.actions.push(Action::Explain { to: from, nonce }),
             Message::Halted { epoch, reason } => {

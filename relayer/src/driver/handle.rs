@@ -35,9 +35,9 @@ pub enum Command {
     Received {
         /// The peer's seat.
         from: usize,
-        /// What it said.
-        message: Message,
-        /// Answered when it is on disk.
+        /// What it said, in its order.
+        messages: Vec<Message>,
+        /// Answered when all of it is on disk.
         reply: oneshot::Sender<()>,
     },
     /// A peer has these requests on its disk.
@@ -104,7 +104,7 @@ pub struct Handle {
 
 impl Handle {
     /// How many notices a slow follower may be behind before it misses some.
-    const NOTICES: usize = 1_024;
+    pub(crate) const NOTICES: usize = 8_192;
 
     /// A handle, and the end at which its commands come out.
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
@@ -141,8 +141,8 @@ impl Handle {
     ///
     /// # Errors
     /// The driver has stopped: whether it is on disk is not known.
-    pub async fn received(&self, from: usize, message: Message) -> Result<(), Stopped> {
-        self.ask(|reply| Command::Received { from, message, reply }).await
+    pub async fn received(&self, from: usize, messages: Vec<Message>) -> Result<(), Stopped> {
+        self.ask(|reply| Command::Received { from, messages, reply }).await
     }
 
     /// Says that a peer has requests on its disk.
@@ -151,6 +151,11 @@ impl Handle {
     /// The driver has stopped.
     pub async fn delivered(&self, to: usize, requests: Vec<RequestId>) -> Result<(), Stopped> {
         self.commands.send(Command::Delivered { to, requests }).await.map_err(|_| Stopped)
+    }
+
+    /// Whether anybody wants notices.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.notices.receiver_count() > 0
     }
 
     /// Everything there is to notice from now on.

@@ -3,13 +3,17 @@
 
 mod handle;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use ring_contracts::{B256, Bytes, CompactSignature, Execution, Halt, RequestId, SignedRequest, Turn};
-use ring_core::{Action, ChainView, Event, Message, Phase, State, Submission};
+use ring_contracts::{B256, Bytes, CompactSignature, Execution, Halt, RequestId, Turn};
+use ring_core::{Action, ChainView, Event, Message, Phase, RequestStatus, State, Submission};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -21,6 +25,10 @@ use crate::{
 };
 
 pub use handle::{Command, Handle, Notice, Receipt, Stopped};
+
+/// How many events at most share a transaction of the store. What waits is taken together, so the busier the seat the fewer
+/// the syncs an event.
+const MOST_EVENTS: usize = 1_024;
 
 /// How messages get to peers: never waits, may lose.
 pub trait Outbox: Send {
@@ -44,6 +52,8 @@ pub struct Edges {
     pub outbox: Box<dyn Outbox>,
     /// The key.
     pub signer: Arc<dyn Signer>,
+    /// Where the signer works: the driver's own thread waits for the disk.
+    pub workers: tokio::runtime::Handle,
     /// How long a tick is.
     pub tick: Duration,
     /// The block of the contract's deployment.
@@ -56,10 +66,10 @@ pub struct Driver {
     store: Store,
     edges: Edges,
     signed: (mpsc::Sender<Signed>, mpsc::Receiver<Signed>),
-    /// Clients that wait for the answer of the step under way.
-    asking: BTreeMap<RequestId, Asking>,
+    /// Clients that wait for the answers of the step under way, in their order.
+    asking: BTreeMap<RequestId, VecDeque<Asking>>,
     /// Clients that wait for copies at peers.
-    waiting: Vec<(RequestId, Asking)>,
+    waiting: BTreeMap<RequestId, Vec<Asking>>,
 }
 
 /// A client that waits.
@@ -76,67 +86,140 @@ struct Signed {
     result: Result<CompactSignature, SignerError>,
 }
 
+/// Something to be worked on.
+enum Work {
+    View(ChainView),
+    Signed(Signed),
+    Tick,
+    Command(Command),
+}
+
+/// What is worked on together: one step of the state, one transaction of the store.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    /// Answered when all is on disk.
+    replies: Vec<oneshot::Sender<()>>,
+    /// Questions, answered then too.
+    questions: Vec<Command>,
+}
+
 impl Driver {
     /// A driver of this state, which is what the store remembers.
     pub fn new(state: State, store: Store, edges: Edges) -> Self {
-        Self { state, store, edges, signed: mpsc::channel(16), asking: BTreeMap::new(), waiting: Vec::new() }
+        let (asking, waiting) = (BTreeMap::new(), BTreeMap::new());
+        Self { state, store, edges, signed: mpsc::channel(16), asking, waiting }
     }
 
-    /// Runs until cancelled.
+    /// Runs until cancelled. Blocks the thread whenever it waits for the disk.
     ///
     /// # Errors
     /// The store failed: whatever was under way is not known to be on disk, so nothing more may be done.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), StoreError> {
         let mut ticks = interval(self.edges.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            // Halting must not wait behind a queue of requests: what the chain says comes first.
-            tokio::select! {
-                biased;
-                () = cancel.cancelled() => break,
-                Some(view) = self.edges.views.recv() => self.observe(view).await?,
-                Some(signed) = self.signed.1.recv() => self.take_signature(signed).await?,
-                _ = ticks.tick() => self.tick().await?,
-                Some(command) = self.edges.commands.recv() => self.obey(command).await?,
+        while let Some(work) = self.next(&mut ticks, &cancel).await {
+            let mut batch = Batch::default();
+            self.add(&mut batch, work);
+            while batch.events.len() < MOST_EVENTS
+                && let Some(work) = self.waiting_work()
+            {
+                self.add(&mut batch, work);
             }
+            self.work(batch)?;
         }
-        self.store.close().await;
+        self.store.close();
         Ok(())
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), StoreError> {
-        match command {
-            Command::Submit { request, patience, reply } => self.submit(request, patience, reply).await,
-            Command::Received { from, message, reply } => {
-                self.step(Event::Received { from, message }).await?;
-                // A peer that hung up asks again.
-                let _ = reply.send(());
-                Ok(())
+    /// What is next. Halting must not wait behind a queue of requests: what the chain says comes first.
+    async fn next(&mut self, ticks: &mut Interval, cancel: &CancellationToken) -> Option<Work> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            Some(view) = self.edges.views.recv() => Some(Work::View(view)),
+            Some(signed) = self.signed.1.recv() => Some(Work::Signed(signed)),
+            _ = ticks.tick() => Some(Work::Tick),
+            Some(command) = self.edges.commands.recv() => Some(Work::Command(command)),
+        }
+    }
+
+    /// What is there already.
+    fn waiting_work(&mut self) -> Option<Work> {
+        let view = || self.edges.views.try_recv().map(Work::View).ok();
+        let signed = self.signed.1.try_recv().map(Work::Signed);
+        signed.ok().or_else(view).or_else(|| self.edges.commands.try_recv().map(Work::Command).ok())
+    }
+
+    fn add(&mut self, batch: &mut Batch, work: Work) {
+        match work {
+            Work::View(view) => batch.events.push(self.note_view(view)),
+            Work::Tick => {
+                self.answer_the_late();
+                batch.events.push(Event::Tick);
             }
-            Command::Delivered { to, requests } => self.step(Event::Delivered { to, requests }).await,
-            Command::Status { id, reply } => {
-                let _ = reply.send(self.state.request_status(id));
-                Ok(())
+            Work::Signed(Signed { nonce, digest, result }) => match result {
+                Ok(signature) => batch.events.push(Event::Signed { nonce, digest, signature }),
+                Err(error) => error!(nonce, %digest, %error, "the signer did not sign; it is asked again"),
+            },
+            Work::Command(Command::Submit { request, patience, reply }) => {
+                let asking = Asking { reply, until: Instant::now() + patience, is_new: false };
+                self.asking.entry(request.request.id).or_default().push_back(asking);
+                batch.events.push(Event::Submitted(request));
             }
-            Command::Overview { reply } => {
-                let _ = reply.send(self.state.overview());
-                Ok(())
+            Work::Command(Command::Received { from, messages, reply }) => {
+                batch.events.extend(messages.into_iter().map(|message| Event::Received { from, message }));
+                batch.replies.push(reply);
+            }
+            Work::Command(Command::Delivered { to, requests }) => {
+                batch.events.push(Event::Delivered { to, requests });
+            }
+            Work::Command(question @ (Command::Status { .. } | Command::Overview { .. })) => {
+                batch.questions.push(question);
             }
         }
     }
 
-    async fn submit(
-        &mut self,
-        request: SignedRequest,
-        patience: Duration,
-        reply: oneshot::Sender<Receipt>,
-    ) -> Result<(), StoreError> {
-        let asking = Asking { reply, until: Instant::now() + patience, is_new: false };
-        self.asking.insert(request.request.id, asking);
-        self.step(Event::Submitted(request)).await
+    /// Decide, make durable, act.
+    fn work(&mut self, batch: Batch) -> Result<(), StoreError> {
+        if !batch.events.is_empty() {
+            let mentioned = batch.events.iter().flat_map(Event::mentions);
+            let past = self.store.settled(mentioned.filter(|id| !self.state.is_open(*id)))?;
+            let effects = self.state.step(batch.events, &past);
+            self.store.commit(&effects.records)?;
+            for action in effects.actions {
+                self.perform(action)?;
+            }
+            let cursor = Cursor {
+                first_open_nonce: self.state.first_open_nonce(),
+                from_block: self.state.final_block().unwrap_or(self.edges.from_block),
+            };
+            self.edges.cursor.send_if_modified(|current| std::mem::replace(current, cursor) != cursor);
+        }
+        // Whoever hung up asks again.
+        for reply in batch.replies {
+            let _ = reply.send(());
+        }
+        for question in batch.questions {
+            match question {
+                Command::Status { id, reply } => drop(reply.send(self.status(id)?)),
+                Command::Overview { reply } => drop(reply.send(self.state.overview())),
+                Command::Submit { .. } | Command::Received { .. } | Command::Delivered { .. } => {}
+            }
+        }
+        Ok(())
     }
 
-    async fn observe(&mut self, view: ChainView) -> Result<(), StoreError> {
+    /// What is known of a request, whether it has ended or not.
+    fn status(&self, id: RequestId) -> Result<Option<RequestStatus>, StoreError> {
+        if let Some(status) = self.state.request_status(id) {
+            return Ok(Some(status));
+        }
+        let settled = self.store.settled([id])?;
+        Ok(settled.get(&id).map(|settled| RequestStatus { id, phase: settled.outcome.into() }))
+    }
+
+    fn note_view(&self, view: ChainView) -> Event {
         self.edges.handle.notify(Notice::Head {
             nonce: view.nonce,
             epoch: view.epoch,
@@ -144,7 +227,7 @@ impl Driver {
             window: self.state.settings().charter.window_of(view.nonce).collect(),
         });
         self.drop_what_is_done(&view);
-        self.step(Event::Chain(view)).await
+        Event::Chain(view)
     }
 
     /// Stops sending what the chain has moved past.
@@ -162,52 +245,29 @@ impl Driver {
         });
     }
 
-    async fn take_signature(&mut self, Signed { nonce, digest, result }: Signed) -> Result<(), StoreError> {
-        match result {
-            Ok(signature) => self.step(Event::Signed { nonce, digest, signature }).await,
-            Err(error) => {
-                error!(nonce, %digest, %error, "the signer did not sign; it is asked again");
-                Ok(())
+    /// Clients that have waited long enough for copies are told how far their requests are.
+    fn answer_the_late(&mut self) {
+        let now = Instant::now();
+        for (id, all) in std::mem::take(&mut self.waiting) {
+            let (late, patient): (Vec<_>, Vec<_>) =
+                all.into_iter().filter(|asking| !asking.reply.is_closed()).partition(|asking| asking.until <= now);
+            for asking in late {
+                self.answer(id, asking, |_, status| Receipt::Waiting(status));
+            }
+            if !patient.is_empty() {
+                self.waiting.insert(id, patient);
             }
         }
     }
 
-    async fn tick(&mut self) -> Result<(), StoreError> {
-        let now = Instant::now();
-        let (late, waiting) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .filter(|(_, asking)| !asking.reply.is_closed())
-            .partition(|(_, asking)| asking.until <= now);
-        self.waiting = waiting;
-        for (id, asking) in late {
-            self.answer(id, asking, |_, status| Receipt::Waiting(status));
-        }
-        self.step(Event::Tick).await
-    }
-
-    /// One step: decide, make durable, act.
-    async fn step(&mut self, event: Event) -> Result<(), StoreError> {
-        let effects = self.state.step(event);
-        self.store.commit(&effects.records).await?;
-        for action in effects.actions {
-            self.perform(action).await?;
-        }
-        let cursor = Cursor {
-            first_open_nonce: self.state.first_open_nonce(),
-            from_block: self.state.final_block().unwrap_or(self.edges.from_block),
-        };
-        self.edges.cursor.send_if_modified(|current| std::mem::replace(current, cursor) != cursor);
-        Ok(())
-    }
-
-    async fn perform(&mut self, action: Action) -> Result<(), StoreError> {
+    fn perform(&mut self, action: Action) -> Result<(), StoreError> {
         match action {
-            Action::Sign { nonce, digest } => self.sign(nonce, digest).await?,
+            Action::Sign { nonce, digest } => self.sign(nonce, digest)?,
             Action::Send { to, message } => self.edges.outbox.send(to, message),
-            Action::Submit { turn, digest, witness } => self.send_turn(turn, digest, witness).await?,
+            Action::Submit { turn, digest, witness } => self.send_turn(turn, digest, witness)?,
             Action::HaltOnChain { epoch } => self.send_halt(epoch),
             Action::Explain { to, nonce } => {
-                for message in self.store.contents(nonce).await? {
+                for message in self.store.contents(nonce)? {
                     self.edges.outbox.send(to, message);
                 }
             }
@@ -216,15 +276,14 @@ impl Driver {
             }
             Action::Answer { request, submission } => self.answer_submission(request, submission),
             Action::Accepted { request } => {
-                let (ready, waiting) =
-                    std::mem::take(&mut self.waiting).into_iter().partition(|(id, _)| *id == request);
-                self.waiting = waiting;
-                for (id, asking) in ready {
-                    self.answer_accepted(id, asking);
+                for asking in self.waiting.remove(&request).into_iter().flatten() {
+                    self.answer_accepted(request, asking);
                 }
             }
             Action::Changed { request } => {
-                if let Some(status) = self.state.request_status(request) {
+                if self.edges.handle.is_followed()
+                    && let Some(status) = self.status(request)?
+                {
                     self.edges.handle.notify(Notice::Request { status });
                 }
             }
@@ -246,14 +305,14 @@ impl Driver {
     }
 
     /// Has a turn signed that is reserved on disk, and only that.
-    async fn sign(&mut self, nonce: u64, digest: B256) -> Result<(), StoreError> {
-        let Some(reservation) = self.store.reservation(nonce, digest).await? else {
+    fn sign(&mut self, nonce: u64, digest: B256) -> Result<(), StoreError> {
+        let Some(reservation) = self.store.reservation(nonce, digest)? else {
             error!(nonce, %digest, "asked to sign what is not reserved: this is a bug, nothing is signed");
             return Ok(());
         };
         let (signer, signed) = (self.edges.signer.clone(), self.signed.0.clone());
         debug!(nonce, %digest, "signing");
-        tokio::spawn(async move {
+        self.edges.workers.spawn(async move {
             let result = signer.sign_turn(&reservation).await;
             // The driver is gone only when the process ends.
             let _ = signed.send(Signed { nonce, digest, result }).await;
@@ -261,9 +320,9 @@ impl Driver {
         Ok(())
     }
 
-    async fn send_turn(&mut self, turn: Turn, digest: B256, witness: Bytes) -> Result<(), StoreError> {
+    fn send_turn(&mut self, turn: Turn, digest: B256, witness: Bytes) -> Result<(), StoreError> {
         let nonce = turn.id().nonce;
-        let Some(reservation) = self.store.reservation(nonce, digest).await? else {
+        let Some(reservation) = self.store.reservation(nonce, digest)? else {
             error!(nonce, %digest, "asked to send what is not reserved: this is a bug, nothing is sent");
             return Ok(());
         };
@@ -294,20 +353,25 @@ impl Driver {
     }
 
     fn answer_submission(&mut self, id: RequestId, submission: Submission) {
-        let Some(mut asking) = self.asking.remove(&id) else { return };
-        match submission {
-            Submission::Refused(refusal) => {
-                // A client that hung up asks again.
-                let _ = asking.reply.send(Receipt::Refused(refusal));
-                return;
-            }
-            Submission::New => asking.is_new = true,
-            Submission::Known => {}
+        let Some(all) = self.asking.get_mut(&id) else { return };
+        let asking = all.pop_front();
+        if all.is_empty() {
+            self.asking.remove(&id);
         }
-        if self.state.is_accepted(id) {
-            self.answer_accepted(id, asking);
-        } else {
-            self.waiting.push((id, asking));
+        let Some(mut asking) = asking else { return };
+        match submission {
+            // A client that hung up asks again.
+            Submission::Refused(refusal) => drop(asking.reply.send(Receipt::Refused(refusal))),
+            Submission::Ended(outcome) => {
+                drop(asking.reply.send(Receipt::Known(RequestStatus { id, phase: outcome.into() })));
+            }
+            Submission::New | Submission::Known => {
+                asking.is_new = submission == Submission::New;
+                match self.state.is_accepted(id) {
+                    true => self.answer_accepted(id, asking),
+                    false => self.waiting.entry(id).or_default().push(asking),
+                }
+            }
         }
     }
 
@@ -318,8 +382,8 @@ impl Driver {
         });
     }
 
-    fn answer(&self, id: RequestId, asking: Asking, receipt: impl FnOnce(bool, ring_core::RequestStatus) -> Receipt) {
-        let status = self.state.request_status(id).unwrap_or(ring_core::RequestStatus { id, phase: Phase::Received });
+    fn answer(&self, id: RequestId, asking: Asking, receipt: impl FnOnce(bool, RequestStatus) -> Receipt) {
+        let status = self.state.request_status(id).unwrap_or(RequestStatus { id, phase: Phase::Received });
         let _ = asking.reply.send(receipt(asking.is_new, status));
     }
 }

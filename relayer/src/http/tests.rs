@@ -186,7 +186,6 @@ fn overview() -> Overview {
         window: vec![2, 0],
         waiting: 0,
         bound: 0,
-        settled: 0,
         unexplained: Vec::new(),
         halted: None,
         halted_because: None,
@@ -642,7 +641,7 @@ async fn a_follower_that_is_too_slow_is_told_how_many_it_missed() {
     let server = Server::start(limits()).await;
     let mut follower = Follower::start(&server).await;
     // All at once: nothing is read in between.
-    for number in 0..1_024 + 3 {
+    for number in 0..Handle::NOTICES + 3 {
         server.handle.notify(Notice::Alarm { reason: number.to_string() });
     }
     assert_eq!(follower.next().await.unwrap(), ("lagged".into(), json!({ "type": "lagged", "missed": 3 })));

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Identity, MESSAGES, PRESENCE, Peer, TlsError, queue::Queue, tls};
 use crate::driver::{Handle, Stopped};
 
+/// From how many bytes on nothing more is said at once; one message may be longer by itself.
+const FULL: usize = 512 * 1024;
 /// How many messages wait for one peer.
 const QUEUE: usize = 256;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -199,16 +201,28 @@ impl Talk {
         judge(self.client.get(self.presence.clone()).send().await)
     }
 
-    async fn tell(&self, message: Message) -> Result<Result<(), Failure>, Stopped> {
-        let body = match serde_json::to_vec(&message) {
-            Ok(body) => body,
-            Err(error) => return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}")))),
-        };
+    /// Says a message and as many of those that wait behind it as fit.
+    async fn tell(&self, first: Message) -> Result<Result<(), Failure>, Stopped> {
+        let mut body = vec![b'['];
+        let mut requests = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if body.len() > 1 {
+                body.push(b',');
+            }
+            if let Err(error) = serde_json::to_writer(&mut body, &message) {
+                return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}"))));
+            }
+            if let Message::Requests { requests: said } = message {
+                requests.extend(said.into_iter().map(|signed| signed.request.id));
+            }
+            next = (body.len() < FULL).then(|| self.queue.try_pop()).flatten();
+        }
+        body.push(b']');
         let post = self.client.post(self.messages.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
         let said = judge(post.send().await);
-        if let (Ok(()), Message::Requests { requests }) = (&said, message) {
-            let ids = requests.into_iter().map(|signed| signed.request.id).collect();
-            self.handle.delivered(self.seat, ids).await?;
+        if said.is_ok() && !requests.is_empty() {
+            self.handle.delivered(self.seat, requests).await?;
         }
         Ok(said)
     }

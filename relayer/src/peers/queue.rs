@@ -42,11 +42,16 @@ impl<T> Queue<T> {
     /// Waits for the oldest item. For one reader; cancelling it loses nothing.
     pub(super) async fn pop(&self) -> T {
         loop {
-            if let Some(item) = self.lock().items.pop_front() {
+            if let Some(item) = self.try_pop() {
                 return item;
             }
             self.filled.notified().await;
         }
+    }
+
+    /// The oldest item, if there is one.
+    pub(super) fn try_pop(&self) -> Option<T> {
+        self.lock().items.pop_front()
     }
 
     /// How many items wait, and how many were dropped.

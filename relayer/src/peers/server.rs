@@ -23,8 +23,8 @@ use crate::{
     http::{Code, Error, body, connections},
 };
 
-/// The most bytes of one message.
-const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// The most bytes of what is said at once.
+const MAX_MESSAGES: usize = 4 * 1024 * 1024;
 /// How many messages of one peer are read at a time. An honest one sends one after the other; one more may be left over from
 /// a connection that it has given up.
 const MESSAGES_AT_ONCE: usize = 2;
@@ -79,7 +79,7 @@ fn known(peer: &Peer) -> (CertificateDer<'static>, From) {
     (peer.certificate.clone(), From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) })
 }
 
-/// Answers only once everything that the message leads to is on disk here.
+/// Answers only once everything that the messages lead to is on disk here.
 async fn receive(
     State(handle): State<Handle>,
     Extension(from): Extension<From>,
@@ -87,7 +87,7 @@ async fn receive(
 ) -> Result<StatusCode, Error> {
     body::require_json(request.headers())?;
     let _turn = from.turns.try_acquire().map_err(|_| Code::Busy)?;
-    let message = body::json(request, MAX_MESSAGE, BODY_TIMEOUT).await?;
-    handle.received(from.seat, message).await?;
+    let messages = body::json(request, MAX_MESSAGES, BODY_TIMEOUT).await?;
+    handle.received(from.seat, messages).await?;
     Ok(StatusCode::NO_CONTENT)
 }

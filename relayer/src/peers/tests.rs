@@ -156,15 +156,15 @@ impl Seat0 {
     }
 
     async fn is_refused(&mut self, config: ClientConfig) {
-        let body = serde_json::to_string(&halted()).unwrap();
+        let body = serde_json::to_string(&[halted()]).unwrap();
         assert_eq!(self.post(config, &body).await, None);
         assert!(self.commands.try_recv().is_err(), "it reached the driver");
     }
 
     /// What seat 0 hears next, and the end that says when it is on disk.
-    async fn heard(&mut self) -> (usize, Message, oneshot::Sender<()>) {
+    async fn heard(&mut self) -> (usize, Vec<Message>, oneshot::Sender<()>) {
         match self.commands.recv().await.unwrap() {
-            Command::Received { from, message, reply } => (from, message, reply),
+            Command::Received { from, messages, reply } => (from, messages, reply),
             other => panic!("{other:?}"),
         }
     }
@@ -289,7 +289,7 @@ async fn a_message_arrives_with_the_seat_of_its_senders_certificate() {
         let (peers, _commands) = seat0.talk_as(&credentials);
         peers.send(0, halted());
         let (from, message, reply) = seat0.heard().await;
-        assert_eq!((from, message), (seat, halted()));
+        assert_eq!((from, message), (seat, vec![halted()]));
         reply.send(()).unwrap();
     }
 }
@@ -452,7 +452,7 @@ async fn a_message_is_answered_only_once_it_is_on_disk() {
     let (peers, mut commands) = seat0.talk_as(&one);
     peers.send(0, requests([1, 2]));
     let (_, message, on_disk) = seat0.heard().await;
-    assert_eq!(message, requests([1, 2]));
+    assert_eq!(message, [requests([1, 2])]);
     // It was heard, and nothing else can happen to it: what comes next, the answer, is still missing.
     assert!(timeout(Duration::from_millis(50), commands.recv()).await.is_err(), "delivered before it was on disk");
     on_disk.send(()).unwrap();
@@ -480,11 +480,14 @@ async fn only_requests_are_reported_as_delivered() {
     let one = seat0.one.clone();
     let (peers, mut commands) = seat0.talk_as(&one);
     peers.send(0, halted());
+    let (_, _, on_disk) = seat0.heard().await;
+    // What waits for an answer is said at once.
+    peers.send(0, explain(1));
     peers.send(0, requests([7]));
-    for _ in 0..2 {
-        let (_, _, on_disk) = seat0.heard().await;
-        on_disk.send(()).unwrap();
-    }
+    on_disk.send(()).unwrap();
+    let (_, messages, on_disk) = seat0.heard().await;
+    assert_eq!(messages, [explain(1), requests([7])]);
+    on_disk.send(()).unwrap();
     let Command::Delivered { requests, .. } = commands.recv().await.unwrap() else { panic!() };
     assert_eq!(requests, [RequestId::repeat_byte(7)]);
 }
@@ -496,18 +499,19 @@ async fn what_is_no_message_is_refused_and_goes_no_further() {
     let changed = |change: fn(&mut Value)| {
         let mut message = message.clone();
         change(&mut message);
-        message.to_string()
+        json!([message]).to_string()
     };
     for text in [
         String::new(),
         "hello".into(),
-        json!({ "type": "shout" }).to_string(),
+        json!([{ "type": "shout" }]).to_string(),
+        message.to_string(),
         changed(|message| message["nonce"] = json!(7.0)),
         changed(|message| message["nonce"] = json!(-7)),
         changed(|message| message["nonce"] = json!("7")),
         changed(|message| message["seat"] = json!(2)),
-        message.to_string().replacen("\"nonce\":7", "\"nonce\":7,\"nonce\":8", 1),
-        message.to_string().replacen("\"nonce\":7", "\"nonce\":7,\"type\":\"halted\"", 1),
+        changed(|_| {}).replacen("\"nonce\":7", "\"nonce\":7,\"nonce\":8", 1),
+        changed(|_| {}).replacen("\"nonce\":7", "\"nonce\":7,\"type\":\"halted\"", 1),
     ] {
         let (status, body) = seat0.post(tls(&seat0.one), &text).await.unwrap();
         assert_eq!((status, &body["error"]["code"]), (400, &json!("malformed")), "{text}");
@@ -529,7 +533,7 @@ async fn a_message_that_is_too_long_is_refused() {
 #[tokio::test]
 async fn one_peer_that_floods_does_not_keep_another_out() {
     let mut seat0 = Seat0::start().await;
-    let body = serde_json::to_string(&halted()).unwrap();
+    let body = serde_json::to_string(&[halted()]).unwrap();
     let mut unanswered = Vec::new();
     let mut floods = Vec::new();
     for _ in 0..2 {
@@ -616,8 +620,8 @@ async fn a_peer_that_comes_back_is_found_again() {
     tokio::spawn(async move { serve(listener, &config, seat0, token).await });
     until(&peers, 0, true).await;
     peers.send(0, explain(9));
-    let Command::Received { from, message, .. } = commands.recv().await.unwrap() else { panic!() };
-    assert_eq!((from, message), (1, explain(9)));
+    let Command::Received { from, messages, .. } = commands.recv().await.unwrap() else { panic!() };
+    assert_eq!((from, &messages[..]), (1, &[explain(9)][..]));
 }
 
 #[tokio::test]

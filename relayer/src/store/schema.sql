@@ -1,6 +1,7 @@
--- The journal is the state: its records, applied in order. The other tables say again, as constraints, what the code
--- promises: a request id has one content, a key signs one content and one void for a nonce, and nothing that is not
--- reserved.
+-- The journal is the truth: the records of this seat in the order of their writing, none ever changed or deleted. `live` says
+-- which of them a restart needs; `requests` finds each request and its end. The other tables say again, as constraints, what
+-- the code promises: a request id has one content and one end, a key signs one content and one void for a nonce, and nothing
+-- that is not reserved.
 
 CREATE TABLE identity (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -13,17 +14,39 @@ CREATE TABLE identity (
 
 CREATE TABLE journal (
     seq      INTEGER PRIMARY KEY,
-    -- What the record is about, to find it without reading all: a request's id, a turn's (epoch, nonce).
-    subject  TEXT,
+    -- The turn that the record is about, if it is.
+    epoch    INTEGER,
+    nonce    INTEGER,
     record   TEXT NOT NULL,
-    -- keccak256(checksum of the record before ‖ record): a damaged, missing or inserted record shows.
+    -- keccak256(seq ‖ record), seq as 8 bytes: a damaged record shows.
     checksum BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX journal_subject ON journal (subject) WHERE subject IS NOT NULL;
+CREATE INDEX journal_turn ON journal (nonce, epoch) WHERE nonce IS NOT NULL;
+
+CREATE TABLE live (
+    seq      INTEGER PRIMARY KEY,
+    checksum BLOB NOT NULL
+) STRICT;
+
+-- What the tables have to add up to: a missing or inserted record shows.
+CREATE TABLE totals (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    last_seq INTEGER NOT NULL,
+    -- keccak256(chain before ‖ checksum), over all records.
+    chain    BLOB NOT NULL,
+    live     INTEGER NOT NULL,
+    -- The checksums of the live records, combined by exclusive or.
+    live_sum BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE requests (
-    id TEXT PRIMARY KEY
+    id      BLOB PRIMARY KEY,
+    -- Its record in the journal. NULL: known from the chain alone.
+    seq     INTEGER UNIQUE,
+    digest  BLOB,
+    -- NULL: it has no end yet.
+    outcome TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE reservations (

@@ -57,7 +57,7 @@ fn an_ordered_halt_is_on_disk_in_the_same_step_that_sends_it_and_outlives_restar
     let mut world = World::new(Plan::calm(3, 2, 2));
     let request = world.request(1, 5, FAR);
     world.post(0, &request);
-    let effects = world.hosts[0].state.as_mut().unwrap().step(Event::HaltOrdered { reason: "a drill".to_owned() });
+    let effects = world.hosts[0].step(Event::HaltOrdered { reason: "a drill".to_owned() });
     assert!(matches!(&effects.records[..], [Record::Halted(Halt::Ordered { reason })] if reason == "a drill"));
     assert!(effects.actions.contains(&Action::HaltOnChain { epoch: 1 }));
     world.hosts[0].write(effects.records);
@@ -79,7 +79,7 @@ fn a_halted_seat_gives_away_no_signature_that_comes_after_the_halt() {
     let (nonce, digest) = world.hosts[0].signing[0];
     world.feed(0, Event::HaltOrdered { reason: "a drill".to_owned() });
     let signature = crate::world::sign(&crate::world::signer(1), &digest);
-    let effects = world.hosts[0].state.as_mut().unwrap().step(Event::Signed { nonce, digest, signature });
+    let effects = world.hosts[0].step(Event::Signed { nonce, digest, signature });
     assert_eq!((effects.records, effects.actions), (vec![], vec![]));
 }
 
@@ -220,9 +220,7 @@ fn a_client_that_signs_one_id_twice_halts_nobody() {
     for seat in 0..3 {
         assert_eq!(halt(&world, seat), None, "seat {seat}");
     }
-    let statuses: Vec<_> = [0, 1, 2]
-        .map(|seat| world.hosts[seat].state.as_ref().unwrap().request_status(request.request.id).unwrap().phase)
-        .into();
+    let statuses: Vec<_> = [0, 1, 2].map(|seat| world.hosts[seat].status(request.request.id).unwrap().phase).into();
     assert!(matches!(statuses[0], ring_core::Phase::Final { .. }), "{statuses:?}");
     assert!(matches!(statuses[2], ring_core::Phase::Disputed { .. }), "its own content was never paid: {statuses:?}");
 }

@@ -129,8 +129,7 @@ fn a_call_that_is_no_longer_permitted_waits_and_holds_nothing_up() {
     world.talk();
     world.post(0, &pay);
     world.rounds(10);
-    let phase =
-        |world: &World, id| world.hosts[0].state.as_ref().and_then(|state| state.request_status(id)).unwrap().phase;
+    let phase = |world: &World, id| world.hosts[0].status(id).unwrap().phase;
     assert!(matches!(phase(&world, pay.request.id), Phase::Final { .. }));
     assert!(matches!(phase(&world, transfer.request.id), Phase::Accepted));
     world.chain.set_permissions(Permissions::new([Permission::erc20_transfer(TOKEN)]));

@@ -7,7 +7,7 @@ use crate::world::{CAP, FAR, Plan, World, signer};
 
 fn phase(world: &World, seat: usize, number: u8) -> Option<Phase> {
     let id = RequestId::with_last_byte(number);
-    world.hosts[seat].state.as_ref()?.request_status(id).map(|status| status.phase)
+    world.hosts[seat].status(id).map(|status| status.phase)
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_request_is_accepted_only_once_enough_seats_say_that_they_have_it() {
     let id = request.request.id;
     world.post(3, &request);
     let delivered = |to| Event::Delivered { to, requests: vec![id] };
-    let seat = world.hosts[3].state.as_mut().unwrap();
+    let seat = &mut world.hosts[3];
     assert!(!seat.step(delivered(1)).actions.contains(&Action::Accepted { request: id }));
     // The same seat again is no further copy.
     assert!(!seat.step(delivered(1)).actions.contains(&Action::Accepted { request: id }));
@@ -58,13 +58,18 @@ fn the_same_id_with_other_content_is_a_conflict_and_changes_nothing_while_open_a
         }
         world.hosts[0].start();
         world.look(0);
-        for (signed, answer) in
-            [(&request, Submission::Known), (&other, Submission::Refused(Refusal::Conflict(request.request.id)))]
-        {
-            let effects = world.hosts[0].state.as_mut().unwrap().step(Event::Submitted(signed.clone()));
+        let answer = |world: &mut World, signed: &ring_contracts::SignedRequest| {
+            let effects = world.hosts[0].step(Event::Submitted(signed.clone()));
             assert_eq!(effects.records, []);
-            assert_eq!(effects.actions, [Action::Answer { request: request.request.id, submission: answer }]);
-        }
+            match &effects.actions[..] {
+                [Action::Answer { submission, .. }] => submission.clone(),
+                actions => panic!("{actions:?}"),
+            }
+        };
+        let known = answer(&mut world, &request);
+        assert_eq!(matches!(known, Submission::Ended(_)), settled);
+        assert_eq!(known == Submission::Known, !settled);
+        assert_eq!(answer(&mut world, &other), Submission::Refused(Refusal::Conflict(request.request.id)));
     }
 }
 
@@ -129,7 +134,7 @@ fn what_a_peer_brings_is_kept_only_if_it_is_genuine_and_new() {
     let mut other = request.request.clone();
     other.value += 1;
     let other = world.signed_request(other);
-    let state = world.hosts[2].state.as_mut().unwrap();
+    let state = &mut world.hosts[2];
     let mut brings =
         |requests| state.step(Event::Received { from: 1, message: Message::Requests { requests } }).records;
     assert_eq!(brings(vec![request.clone(), forged]), [Record::Request(request.clone())]);

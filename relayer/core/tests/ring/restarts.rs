@@ -27,7 +27,7 @@ fn what_was_never_durable_never_was() {
     let mut world = World::new(Plan::calm(3, 2, 2));
     let [first, second] = [1, 2].map(|number| world.request(number, 5, FAR));
     // The step is made, and the power fails before its records are on disk.
-    let effects = world.hosts[0].state.as_mut().unwrap().step(Event::Submitted(first.clone()));
+    let effects = world.hosts[0].step(Event::Submitted(first.clone()));
     assert!(!effects.records.is_empty());
     world.crash(0);
     world.restart(0);
@@ -62,9 +62,9 @@ fn a_seat_with_a_new_key_learns_from_the_chain_what_is_done_and_never_signs_it_a
     world.replace(&BTreeSet::from([0, 1, 2]));
     world.complete(40);
     for seat in 0..3 {
-        assert_eq!(world.post(seat, &request), Some(Submission::Known));
-        let state = world.hosts[seat].state.as_ref().unwrap();
-        assert!(matches!(state.request_status(request.request.id).unwrap().phase, Phase::Final { nonce: 0, .. }));
+        assert!(matches!(world.post(seat, &request), Some(Submission::Ended(_))));
+        let status = world.hosts[seat].status(request.request.id);
+        assert!(matches!(status.unwrap().phase, Phase::Final { nonce: 0, .. }));
     }
     world.rounds(10);
     assert_eq!(world.chain.ledger().turns.len(), 1);

@@ -1,7 +1,7 @@
 //! Turns: proposing, reserving, signing, submitting.
 
 use ring_contracts::{Turn, TurnId};
-use ring_core::{Action, Event, Message, Record};
+use ring_core::{Action, Event, Message, Past, Record};
 
 use crate::world::{FAR, MAX_CALLS, Plan, RING, VALIDITY, World, domain, sign, signer};
 
@@ -21,7 +21,7 @@ fn turn_of(world: &World, nonce: u64, requests: &[&ring_contracts::SignedRequest
 fn the_lead_reserves_before_it_signs_and_shares_nothing_before_it_has_signed() {
     let mut world = World::new(Plan::calm(3, 2, 2));
     let request = world.request(1, 5, FAR);
-    let seat = world.hosts[0].state.as_mut().unwrap();
+    let seat = &mut world.hosts[0];
     let effects = seat.step(Event::Submitted(request.clone()));
     let Some(Action::Sign { nonce: 0, digest }) =
         effects.actions.iter().find(|action| matches!(action, Action::Sign { .. })).cloned()
@@ -37,6 +37,40 @@ fn the_lead_reserves_before_it_signs_and_shares_nothing_before_it_has_signed() {
     let effects = seat.step(Event::Signed { nonce: 0, digest, signature });
     assert_eq!(effects.records, [Record::Voted { nonce: 0, digest, seat: 0, signature }]);
     assert_eq!(shares(&effects.actions), 2, "one to each peer");
+}
+
+#[test]
+fn a_turn_is_told_without_the_requests_that_a_peer_has_and_who_lacks_one_gets_it_and_agrees() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let request = world.request(1, 5, FAR);
+    world.post(0, &request);
+    world.talk();
+    let turn = turn_of(&world, 0, &[&request]);
+    // Seat 1 answered that it has the request; it proposes the same turn to seat 2, which has lost it.
+    let told = |world: &mut World, to: usize| -> Vec<usize> {
+        let state = world.hosts[0].state.as_mut().unwrap();
+        let ticks = (0..4).map(|_| Event::Tick);
+        let actions = state.step(ticks, &Past::new()).actions;
+        let sizes = actions.into_iter().filter_map(|action| match action {
+            Action::Send { to: peer, message: Message::Turn { requests, .. } } if peer == to => Some(requests.len()),
+            _ => None,
+        });
+        sizes.collect()
+    };
+    assert!(told(&mut world, 2).iter().all(|requests| *requests == 0));
+
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let votes = vec![World::vote(0, &turn)];
+    let whole = Message::Turn { turn: turn.clone(), requests: vec![request.clone()], votes: votes.clone() };
+    let bare = Message::Turn { turn: turn.clone(), requests: vec![], votes };
+    let seat = &mut world.hosts[1];
+    let asks = Action::Send { to: 0, message: Message::Explain { nonce: 0 } };
+    let effects = seat.step(Event::Received { from: 0, message: bare });
+    assert!(effects.actions.contains(&asks), "{effects:?}");
+    assert!(!effects.records.contains(&Record::Content(turn.clone())));
+    let effects = seat.step(Event::Received { from: 0, message: whole });
+    assert!(effects.records.contains(&Record::Content(turn)), "{effects:?}");
+    assert!(effects.actions.iter().any(|action| matches!(action, Action::Sign { .. })));
 }
 
 #[test]
@@ -59,7 +93,7 @@ fn a_signature_of_what_is_not_reserved_goes_nowhere() {
     let turn = turn_of(&world, 0, &[&request]);
     let digest = turn.digest(&domain());
     let signature = sign(&signer(2), &digest);
-    let effects = world.hosts[1].state.as_mut().unwrap().step(Event::Signed { nonce: 0, digest, signature });
+    let effects = world.hosts[1].step(Event::Signed { nonce: 0, digest, signature });
     assert_eq!((effects.records, effects.actions), (vec![], vec![]));
 }
 
@@ -113,6 +147,8 @@ fn a_peers_turn_is_refused_whose_calls_are_not_its_requests_or_whose_requests_ma
     let rival = world.signed_request(rival);
     let mut forged = second.clone();
     forged.request.value += 1;
+    let mut altered = first.clone();
+    altered.request.value += 1;
     let asset = world.signed_request(ring_contracts::Request {
         target: ring_contracts::Address::repeat_byte(0x99),
         data: world.request(3, 5, FAR).request.data,
@@ -120,8 +156,10 @@ fn a_peers_turn_is_refused_whose_calls_are_not_its_requests_or_whose_requests_ma
     });
     world.post(1, &third);
     let cases = [
-        (turn_of(&world, 0, &[&first]), vec![second.clone()], "not those that its requests"),
-        (turn_of(&world, 0, &[&first]), vec![], "not those that its requests"),
+        (turn_of(&world, 0, &[&first]), vec![second.clone()], "not known here"),
+        (turn_of(&world, 0, &[&first]), vec![], "not known here"),
+        (turn_of(&world, 0, &[&first]), vec![first.clone(), second.clone()], "not those that its requests"),
+        (turn_of(&world, 0, &[&altered]), vec![first.clone()], "not those that its requests"),
         (turn_of(&world, 0, &[&first, &first]), vec![first.clone(), first.clone()], "twice"),
         (turn_of(&world, 0, &[&forged]), vec![forged], "no requester"),
         (turn_of(&world, 0, &[&asset]), vec![asset], "may not spend"),
@@ -132,7 +170,7 @@ fn a_peers_turn_is_refused_whose_calls_are_not_its_requests_or_whose_requests_ma
         let votes = vec![World::vote(0, &turn)];
         let message = Message::Turn { turn, requests, votes };
         let mut seat = world.hosts[1].state.clone().unwrap();
-        let effects = seat.step(Event::Received { from: 0, message });
+        let effects = seat.step([Event::Received { from: 0, message }], &Past::new());
         let objected = effects
             .actions
             .iter()
@@ -196,7 +234,7 @@ fn a_content_over_what_is_left_or_too_late_is_not_signed() {
         let requests = requests[..turn.calls().len()].to_vec();
         let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests };
         let mut seat = world.hosts[1].state.clone().unwrap();
-        let effects = seat.step(Event::Received { from: 0, message });
+        let effects = seat.step([Event::Received { from: 0, message }], &Past::new());
         assert!(effects.records.iter().any(|record| matches!(record, Record::Content(_))), "its requests are genuine");
         assert!(!effects.records.iter().any(|record| matches!(record, Record::Reserved { void: false, .. })));
     }
@@ -355,7 +393,7 @@ fn a_turn_that_would_block_its_nonce_for_long_is_not_remembered() {
     let id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until: world.chain.head().time + 10 * VALIDITY };
     let turn = Turn::new(id, vec![request.request.to_call(&charter)]).unwrap();
     let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
-    let seat = world.hosts[1].state.as_mut().unwrap();
+    let seat = &mut world.hosts[1];
     let effects = seat.step(Event::Received { from: 0, message });
     assert_eq!(effects.records, [], "nothing of it is kept");
     assert!(effects.actions.iter().any(|action| matches!(action, Action::Objected { .. })), "{:?}", effects.actions);

@@ -56,7 +56,7 @@ fn what_a_void_frees_is_proposed_again_only_once_the_void_is_final() {
         world.talk();
         let later = world.hosts.iter().flat_map(|host| &host.disk.reserved).any(|(_, nonce, _)| *nonce == 1);
         assert!(!later, "{blocks} blocks above the void something is signed for turn 1");
-        let phase = world.hosts[1].state.as_ref().unwrap().request_status(RequestId::with_last_byte(1)).unwrap().phase;
+        let phase = world.hosts[1].status(RequestId::with_last_byte(1)).unwrap().phase;
         assert_eq!(phase, Phase::Signing { epoch: 1, nonce: 0 });
         world.mine(&[], 60);
     }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::signers::local::PrivateKeySigner;
-use ring_contracts::{B256, RequestId, SignedRequest, Turn};
-use ring_core::{ChainView, Message, Phase, Record, Settings, State, Vote};
+use ring_contracts::{B256, Domain, RequestId, SignedRequest, Turn};
+use ring_core::{
+    ChainView, Effects, Event, Message, Past, Phase, Record, RequestStatus, Settings, Settled, State, Vote,
+};
 
 use super::chain::Transaction;
 
@@ -44,10 +46,22 @@ pub(crate) struct Disk {
     pub(crate) contents: Vec<Turn>,
     pub(crate) reserved: BTreeSet<(u32, u64, B256)>,
     votes: Vec<(u32, B256, Vote)>,
+    /// The requests that have ended.
+    settled: BTreeMap<RequestId, Settled>,
 }
 
 impl Disk {
-    fn write(&mut self, record: &Record) {
+    /// What is known of the requests in an event that have ended.
+    pub(crate) fn past(&self, event: &Event) -> Past {
+        let ids = event.mentions().into_iter();
+        ids.filter_map(|id| Some((id, *self.settled.get(&id)?))).collect()
+    }
+
+    fn write(&mut self, record: &Record, domain: &Domain) {
+        for (id, outcome) in record.ends() {
+            let digest = self.requests.get(&id).map(|signed| signed.request.digest(domain));
+            self.settled.entry(id).or_insert(Settled { digest, outcome });
+        }
         match record {
             Record::Joined { epoch, nonce } => {
                 (self.epoch, self.joined, self.halted) = (*epoch, *nonce, false);
@@ -89,7 +103,7 @@ impl Host {
     /// Makes records durable.
     pub(crate) fn write(&mut self, records: Vec<Record>) {
         for record in &records {
-            self.disk.write(record);
+            self.disk.write(record, &self.settings.domain);
         }
         self.journal.extend(records);
     }
@@ -108,7 +122,33 @@ impl Host {
         let text = serde_json::to_string(&self.journal).unwrap();
         let records: Vec<Record> = serde_json::from_str(&text).unwrap();
         assert_eq!(records, self.journal, "the journal does not come back from its text");
-        State::restore(self.settings.clone(), records).unwrap()
+        State::restore(self.settings.clone(), self.live(records)).unwrap()
+    }
+
+    /// What a restart needs of the journal.
+    fn live(&self, journal: Vec<Record>) -> Vec<Record> {
+        let closed = |at: usize, nonce: u64| journal[at..].iter().any(|later| later.closes() == Some(nonce));
+        let last_final = journal.iter().rposition(|record| record.closes().is_some());
+        let is_live = |at: usize, record: &Record| match record {
+            Record::Request(signed) => !self.disk.settled.contains_key(&signed.request.id),
+            Record::Settled { .. } => false,
+            record if record.closes().is_some() => Some(at) == last_final,
+            record => record.about().is_none_or(|nonce| !closed(at, nonce)),
+        };
+        let live = journal.iter().enumerate().filter(|(at, record)| is_live(*at, record));
+        live.map(|(_, record)| record.clone()).collect()
+    }
+
+    /// One event, of a process that runs.
+    pub(crate) fn step(&mut self, event: Event) -> Effects {
+        let past = self.disk.past(&event);
+        self.state.as_mut().unwrap().step([event], &past)
+    }
+
+    /// What this seat says of a request, while its process runs.
+    pub(crate) fn status(&self, id: RequestId) -> Option<RequestStatus> {
+        let ended = || Some(RequestStatus { id, phase: self.disk.settled.get(&id)?.outcome.into() });
+        self.state.as_ref()?.request_status(id).or_else(ended)
     }
 
     /// Starts the process from the disk.

@@ -11,7 +11,7 @@ use ring_contracts::{
     Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Request, RequestId, Seat, SignedRequest,
     Turn, TurnId, U256, witness,
 };
-use ring_core::{Action, Effects, Event, Message, Phase, Record, Refusal, Settings, Submission, Vote};
+use ring_core::{Action, Effects, Event, Message, Past, Phase, Record, Refusal, Settings, Submission, Vote};
 
 use chain::{Chain, Transaction};
 pub(crate) use chain::{GENESIS, TOKEN};
@@ -247,7 +247,8 @@ impl World {
         match (&kept, &answer) {
             (_, None) => {}
             (Some(kept), Some(answer)) if kept.request == signed.request => {
-                self.check(*answer == Submission::Known, "j", || format!("{id}: known, yet {answer:?}"));
+                let known = matches!(answer, Submission::Known | Submission::Ended(_));
+                self.check(known, "j", || format!("{id}: known, yet {answer:?}"));
             }
             (Some(_), Some(answer)) => {
                 let conflict = Submission::Refused(Refusal::Conflict(id));
@@ -415,9 +416,12 @@ impl World {
 
     /// An event for a seat: its step, its disk, its actions; between any two of them it may crash.
     pub(crate) fn feed(&mut self, seat: usize, event: Event) {
-        let Some(state) = self.hosts[seat].state.as_mut() else { return };
+        let host = &mut self.hosts[seat];
+        if host.state.is_none() {
+            return;
+        }
         let told = describe(&event);
-        let Effects { records, mut actions } = state.step(event);
+        let Effects { records, mut actions } = host.step(event);
         if !records.is_empty() || !actions.is_empty() {
             self.note(|| format!("seat {seat}: {told} -> {} records, {} actions", records.len(), actions.len()));
         }
@@ -594,10 +598,12 @@ impl World {
     /// (j) An end that was told of stays.
     fn check_ends(&mut self, seat: usize) {
         let host = &mut self.hosts[seat];
-        let Some(state) = &host.state else { return };
+        if host.state.is_none() {
+            return;
+        }
         let mut changed = None;
         for id in self.posted.keys() {
-            let phase = state.request_status(*id).map(|status| status.phase);
+            let phase = host.status(*id).map(|status| status.phase);
             match (host.ends.get(id), phase) {
                 (Some(end), now) if now != Some(*end) => changed = Some(format!("{id}: {end:?} became {now:?}")),
                 (Some(_), _) => {}
@@ -616,7 +622,7 @@ impl World {
         let (Some(live), Some(view)) = (&host.state, &host.view) else { return };
         let (mut live, mut restored) = (live.clone(), host.restored());
         for state in [&mut live, &mut restored] {
-            state.step(Event::Chain(view.clone()));
+            state.step([Event::Chain(view.clone())], &Past::new());
         }
         // How long it has waited for a silent lead, a seat does not remember: live, it may be about to lead itself.
         let may_lead = self.plan.quorum < self.plan.window;
@@ -642,7 +648,8 @@ impl World {
             format!("seat {seat}: {left:?}, from its disk {right:?}")
         });
         let order = || Event::HaltOrdered { reason: "to compare".to_owned() };
-        let (left, right) = (live.step(order()).records, restored.step(order()).records);
+        let (left, right) =
+            (live.step([order()], &Past::new()).records, restored.step([order()], &Past::new()).records);
         self.check(left == right, "n", || format!("seat {seat} does {left:?}, from its disk {right:?}"));
     }
 
@@ -879,11 +886,10 @@ impl World {
         let everybody = self.hosts.iter().all(|host| {
             let current = host.disk.epoch == self.chain.ledger().epoch;
             current
-                && host.state.as_ref().is_some_and(|state| {
-                    taken.iter().all(|id| match state.request_status(*id) {
-                        Some(status) => is_end(status.phase),
-                        None => self.is_over(*id),
-                    })
+                && host.state.is_some()
+                && taken.iter().all(|id| match host.status(*id) {
+                    Some(status) => is_end(status.phase),
+                    None => self.is_over(*id),
                 })
         });
         everybody && !self.pool.iter().any(|sent| matches!(sent, Transaction::Form { .. }))
@@ -908,7 +914,7 @@ impl World {
             let stolen = ledger.turns.iter().filter(carries).any(|turn| self.foreign.contains(&turn.digest));
             let executed = ledger.turns.iter().find(carries);
             for (seat, host) in self.hosts.iter().enumerate() {
-                let phase = host.state.as_ref().and_then(|state| state.request_status(id)).map(|status| status.phase);
+                let phase = host.status(id).map(|status| status.phase);
                 let right = match (phase, executed) {
                     (Some(Phase::Final { nonce, .. }), Some(turn)) => {
                         nonce == turn.turn.id().nonce && (stolen || !chain::fails(id))
