@@ -31,6 +31,18 @@ pub enum Command {
         #[arg(long)]
         epoch: u32,
     },
+    /// Tell why this seat halted, what it knew then, and what to do. Its process must not run; while it runs, GET /v1/halt does
+    /// the same.
+    Explain {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+        /// Where to write the two signatures of a key that signed two contents, for `ring-keys prove`.
+        #[arg(long, value_name = "FILE")]
+        proof: Option<PathBuf>,
+    },
+    /// Read the whole store and find out whether any record of it is damaged. Its process must not run.
+    CheckStore,
     /// Check the configuration, the key and the chain, print what is found, and change nothing.
     Check,
     /// Make a TLS certificate for this seat, to be pinned by the others.

@@ -6,6 +6,7 @@ use clap::Parser;
 use ring_relayer::{
     certificate,
     cli::{Cli, Command},
+    explain,
     seat::Seat,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +34,11 @@ async fn run(cli: Cli) -> eyre::Result<()> {
         Command::Run => Seat::load(&cli.config).await?.run(cancelled_by_signal()?).await,
         Command::Init => Seat::load(&cli.config).await?.init().await,
         Command::Resume { epoch } => Seat::load(&cli.config).await?.resume(epoch).await,
+        Command::Explain { json, proof } => explain::run(&cli.config, json, proof.as_deref()),
+        Command::CheckStore => {
+            println!("{} records, none of them damaged", explain::check_store(&cli.config)?);
+            Ok(())
+        }
         Command::Check => {
             println!("{}", Seat::load(&cli.config).await?.report());
             Ok(())

@@ -1,6 +1,6 @@
 //! What a seat does about an event.
 
-use ring_contracts::{B256, Bytes, RequestId, Turn};
+use ring_contracts::{B256, Bytes, Equivocation, RequestId, Turn};
 
 use crate::{message::Message, record::Record, requests::Submission};
 
@@ -44,6 +44,8 @@ pub enum Action {
     HaltOnChain {
         /// The epoch.
         epoch: u32,
+        /// What shows that a key signed two contents: the contract takes it instead, and revokes that key.
+        proof: Option<Equivocation>,
     },
     /// Send a peer every content remembered for this nonce of this epoch, with the requests in it.
     Explain {

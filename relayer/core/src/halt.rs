@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring_contracts::B256;
+use ring_contracts::{B256, Equivocation, TurnId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -36,6 +36,9 @@ pub enum Halt {
         first: B256,
         /// The other.
         second: B256,
+        /// Both as they were signed, if this seat saw both: whoever has them can check them, and so can the contract.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Box<Equivocation>>,
     },
     /// A signature by this seat's key turned up that this seat does not remember: its store is older than what it signed,
     /// or its key is used elsewhere.
@@ -78,6 +81,16 @@ impl Halt {
     }
 }
 
+impl Halt {
+    /// Two contents signed by one key, as they were signed.
+    pub fn proof(&self) -> Option<&Equivocation> {
+        match self {
+            Self::Equivocation { proof, .. } => proof.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,7 +105,7 @@ impl fmt::Display for Halt {
                     false => f.write_str(", and which no peer could explain: keys of its window are stolen"),
                 }
             }
-            Self::Equivocation { seat, nonce, first, second } => {
+            Self::Equivocation { seat, nonce, first, second, .. } => {
                 write!(f, "seat {seat} signed two contents for turn {nonce}, {first} and {second}: its key is stolen")
             }
             Self::UnreservedVote { nonce, digest } => write!(
@@ -122,8 +135,30 @@ impl State {
         if over || !halt.goes_on_chain() || !self.due(Resend::Halt, self.settings.resend_ticks) {
             return;
         }
-        step.actions.push(Action::HaltOnChain { epoch });
-        let message = Message::Halted { epoch, reason: halt.to_string() };
+        step.actions.push(Action::HaltOnChain { epoch, proof: halt.proof().copied() });
+        let message = Message::Halted { epoch, halt };
         step.actions.extend(self.peers().map(|to| Action::Send { to, message: message.clone() }));
+    }
+
+    /// A peer says that it halted. What it can prove halts this seat too; of the rest this seat sees for itself what the chain
+    /// shows, and tells people.
+    pub(crate) fn heard_halt(&mut self, step: &mut Step, from: usize, epoch: u32, halt: &Halt) {
+        if self.epoch() != Some(epoch) || self.halt.is_some() {
+            return;
+        }
+        if let Halt::Equivocation { seat, nonce, proof: Some(proof), .. } = halt
+            && self.is_proven(*seat, epoch, *nonce, proof)
+        {
+            self.halt_now(step, halt.clone());
+        } else if self.due(Resend::HeardHalt { from }, u64::MAX / 2) {
+            step.actions.push(Action::Alarm { reason: format!("seat {from} says that it halted: {halt}") });
+        }
+    }
+
+    fn is_proven(&self, seat: usize, epoch: u32, nonce: u64, proof: &Equivocation) -> bool {
+        let TurnId { ring, epoch: of_epoch, nonce: of_nonce, .. } = proof.first.id;
+        let key = self.settings.charter.seats.get(seat);
+        (ring, of_epoch, of_nonce) == (self.settings.ring, epoch, nonce)
+            && proof.check(&self.settings.domain).is_ok_and(|signer| Some(&signer) == key)
     }
 }

@@ -3,6 +3,8 @@
 use ring_contracts::{B256, CompactSignature, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
+use crate::halt::Halt;
+
 /// A message between seats. Each can be lost, doubled or late without harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
@@ -37,12 +39,12 @@ pub enum Message {
         /// Which nonce.
         nonce: u64,
     },
-    /// The sender has halted. Whoever hears it looks at the chain for itself.
+    /// The sender has halted. Whoever hears it believes what is proven, and else looks at the chain for itself.
     Halted {
         /// In which epoch.
         epoch: u32,
-        /// Why, for people.
-        reason: String,
+        /// Why, with what proves it.
+        halt: Halt,
     },
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ring_contracts::{Address, B256, CompactSignature, RequestId, Turn};
+use ring_contracts::{Address, B256, CompactSignature, RequestId, Turn, TurnId};
 use serde::Serialize;
 
 use crate::{
@@ -90,8 +90,9 @@ pub(crate) struct Slot {
     pub(crate) votes: BTreeMap<B256, BTreeMap<usize, CompactSignature>>,
 
     // Volatile.
-    /// Contents that this seat does not agree to, and until when each could be executed.
-    pub(crate) refused: BTreeMap<B256, u64>,
+    /// Contents that this seat does not agree to: which turns they are, until when each could be executed, and the hashes of
+    /// their calls.
+    pub(crate) refused: BTreeMap<B256, (TurnId, B256)>,
     /// Those of them against which there is only that this seat knows a request of theirs with other content: its client
     /// signed two.
     pub(crate) genuine: BTreeMap<B256, Turn>,
@@ -210,6 +211,11 @@ impl State {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Which seat of the ring this is.
+    pub fn seat(&self) -> usize {
+        self.seat
     }
 
     /// The epoch this seat takes part in, if it was ever started.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ring_contracts::{B256, CompactSignature, Seat, SignedRequest, Turn, witness};
+use ring_contracts::{B256, CompactSignature, Equivocation, Seat, SignedRequest, SignedTurn, Turn, keccak256, witness};
 
 use crate::{
     effect::Action,
@@ -101,7 +101,7 @@ impl State {
                 Ok(()) => self.agree(step, turn, requests),
                 Err(objection) => {
                     let slot = self.slots.entry(id.nonce).or_default();
-                    slot.refused.insert(digest, id.valid_until);
+                    slot.refused.insert(digest, (id, keccak256(turn.packed_calls())));
                     match objection {
                         Objection::OtherContent(_) => drop(slot.genuine.insert(digest, turn)),
                         Objection::Unknown(_) => self.ask(step, from, id.nonce),
@@ -269,7 +269,9 @@ impl State {
         let void = Turn::void(self.settings.ring, epoch, nonce).digest(&self.settings.domain);
         let mut signed = slot.votes.iter().filter(|(digest, by)| **digest != void && by.contains_key(&seat));
         if let (Some((first, _)), Some((second, _))) = (signed.next(), signed.next()) {
-            let halt = Halt::Equivocation { seat, nonce, first: *first, second: *second };
+            let proof = slot.signed_turn(*first, seat).zip(slot.signed_turn(*second, seat));
+            let proof = proof.map(|(first, second)| Box::new(Equivocation { first, second }));
+            let halt = Halt::Equivocation { seat, nonce, first: *first, second: *second, proof };
             self.halt_now(step, halt);
         }
     }
@@ -340,7 +342,8 @@ impl State {
         if charter.position_in_window(nonce, self.seat).is_none() || slot.void_reserved {
             return;
         }
-        let deadlines = slot.contents.values().map(|turn| turn.id().valid_until).chain(slot.refused.values().copied());
+        let refused = slot.refused.values().map(|(id, _)| id.valid_until);
+        let deadlines = slot.contents.values().map(|turn| turn.id().valid_until).chain(refused);
         let Some(last) = deadlines.max() else { return };
         if last < view.head.time || self.is_split(nonce, slot) {
             let Some(void) = self.void(nonce) else { return };
@@ -457,14 +460,19 @@ impl State {
                 self.received_votes(step, from, (epoch, nonce, digest), votes);
             }
             Message::Explain { nonce } => step.actions.push(Action::Explain { to: from, nonce }),
-            Message::Halted { epoch, reason } => {
-                if self.epoch() == Some(epoch)
-                    && self.halt.is_none()
-                    && self.due(Resend::HeardHalt { from }, u64::MAX / 2)
-                {
-                    step.actions.push(Action::Alarm { reason: format!("seat {from} says that it halted: {reason}") });
-                }
-            }
+            Message::Halted { epoch, halt } => self.heard_halt(step, from, epoch, &halt),
         }
+    }
+}
+
+impl Slot {
+    /// A content as a seat signed it, if it was seen whole.
+    fn signed_turn(&self, digest: B256, seat: usize) -> Option<SignedTurn> {
+        let signature = *self.votes.get(&digest)?.get(&seat)?;
+        if let Some(turn) = self.contents.get(&digest) {
+            return Some(turn.signed_by(signature));
+        }
+        let (id, calls_hash) = *self.refused.get(&digest)?;
+        Some(SignedTurn { id, calls_hash, signature })
     }
 }

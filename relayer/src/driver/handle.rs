@@ -7,6 +7,8 @@ use ring_core::{Message, Overview, Refusal, RequestStatus};
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::explain::Story;
+
 /// What the driver is asked to do. Each answer comes after what it is about is on disk.
 #[derive(Debug)]
 pub enum Command {
@@ -30,6 +32,11 @@ pub enum Command {
     Overview {
         /// Where the answer goes.
         reply: oneshot::Sender<Overview>,
+    },
+    /// Why does this seat stand still?
+    Explain {
+        /// Where the answer goes; `None` if it does not.
+        reply: oneshot::Sender<Option<Box<Story>>>,
     },
     /// A peer said something.
     Received {
@@ -135,6 +142,14 @@ impl Handle {
     /// The driver has stopped.
     pub async fn overview(&self) -> Result<Overview, Stopped> {
         self.ask(|reply| Command::Overview { reply }).await
+    }
+
+    /// Why this seat stands still, if it does.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn explain(&self) -> Result<Option<Box<Story>>, Stopped> {
+        self.ask(|reply| Command::Explain { reply }).await
     }
 
     /// Hands over what a peer said; comes back when it is on disk.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ring_contracts::{B256, Bytes, CompactSignature, Execution, Halt, RequestId, Turn};
+use ring_contracts::{B256, Bytes, CompactSignature, Equivocation, Execution, Halt, RequestId, Turn};
 use ring_core::{Action, ChainView, Event, Message, Phase, RequestStatus, State, Submission};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     chain::{Cursor, Wanted},
+    explain::Story,
     signer::{Permit, Signer, SignerError},
     store::{Store, StoreError},
 };
@@ -174,7 +175,7 @@ impl Driver {
             Work::Command(Command::Delivered { to, requests }) => {
                 batch.events.push(Event::Delivered { to, requests });
             }
-            Work::Command(question @ (Command::Status { .. } | Command::Overview { .. })) => {
+            Work::Command(question @ (Command::Status { .. } | Command::Overview { .. } | Command::Explain { .. })) => {
                 batch.questions.push(question);
             }
         }
@@ -204,6 +205,7 @@ impl Driver {
             match question {
                 Command::Status { id, reply } => drop(reply.send(self.status(id)?)),
                 Command::Overview { reply } => drop(reply.send(self.state.overview())),
+                Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
                 Command::Submit { .. } | Command::Received { .. } | Command::Delivered { .. } => {}
             }
         }
@@ -265,7 +267,7 @@ impl Driver {
             Action::Sign { nonce, digest } => self.sign(nonce, digest)?,
             Action::Send { to, message } => self.edges.outbox.send(to, message),
             Action::Submit { turn, digest, witness } => self.send_turn(turn, digest, witness)?,
-            Action::HaltOnChain { epoch } => self.send_halt(epoch),
+            Action::HaltOnChain { epoch, proof } => self.send_halt(epoch, proof),
             Action::Explain { to, nonce } => {
                 for message in self.store.contents(nonce)? {
                     self.edges.outbox.send(to, message);
@@ -338,10 +340,13 @@ impl Driver {
         Ok(())
     }
 
-    fn send_halt(&self, epoch: u32) {
+    fn send_halt(&self, epoch: u32, proof: Option<Equivocation>) {
         let settings = self.state.settings();
         let halt = Halt { ring: settings.ring, epoch };
-        let calldata = halt.calldata(&settings.charter, settings.key, Bytes::new());
+        let calldata = match proof {
+            Some(proof) => proof.calldata(&settings.charter),
+            None => halt.calldata(&settings.charter, settings.key, Bytes::new()),
+        };
         self.edges.wanted.send_if_modified(|wanted| {
             let new = !matches!(wanted, Some(Wanted::Halt { epoch: current, .. }) if *current == epoch);
             if new {

@@ -253,7 +253,7 @@ fn tls(shown: &Credentials) -> ClientConfig {
 }
 
 fn halted() -> Message {
-    Message::Halted { epoch: 3, reason: "drill".into() }
+    Message::Halted { epoch: 3, halt: ring_core::Halt::Ordered { reason: "drill".into() } }
 }
 
 fn explain(nonce: u64) -> Message {
@@ -631,7 +631,7 @@ async fn a_message_that_a_peer_refuses_is_not_held_against_the_connection() {
     let (peers, _commands) = seat0.talk_as(&one);
     until(&peers, 0, true).await;
     let reason = "x".repeat(4 * 1024 * 1024);
-    peers.send(0, Message::Halted { epoch: 1, reason });
+    peers.send(0, Message::Halted { epoch: 1, halt: ring_core::Halt::Ordered { reason } });
     let mut link = peers.link(0);
     let refused = link.wait_for(|link| link.error.is_some()).await.unwrap().clone();
     assert!(refused.connected, "{refused:?}");

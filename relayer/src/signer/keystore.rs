@@ -66,13 +66,19 @@ fn check_wanted(domain: &Domain, transaction: &TxEip1559, wanted: &Wanted<Permit
     }
     let (Wanted::Turn { permit, .. } | Wanted::Halt { permit, .. }) = wanted;
     match permit {
-        Permit::Halt if RingMultisig::haltCall::abi_decode(&transaction.input).is_ok() => Ok(()),
+        Permit::Halt if halts(&transaction.input) => Ok(()),
         Permit::Halt => refused("does anything but halt"),
         Permit::Turn(reservation) => match Execution::decode(&transaction.input) {
             Some(execution) if execution.is_of(reservation.turn()) => Ok(()),
             _ => refused("executes anything but the turn reserved"),
         },
     }
+}
+
+/// By a seat's word, or by proof that a key signed two contents.
+fn halts(calldata: &[u8]) -> bool {
+    RingMultisig::haltCall::abi_decode(calldata).is_ok()
+        || RingMultisig::proveEquivocationCall::abi_decode(calldata).is_ok()
 }
 
 impl TransactionSigner<Permit> for KeystoreSigner {

@@ -18,7 +18,7 @@ pub use keystore::KeystoreSigner;
 pub enum Permit {
     /// To execute a turn: it is reserved on disk, for sending it is signing it.
     Turn(DurableReservation),
-    /// To halt the ring: nothing.
+    /// To halt the ring, by this seat's word or by proof of another's two signatures: nothing.
     Halt,
 }
 

@@ -1,6 +1,6 @@
 //! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
 
-use ring_contracts::{Turn, TurnId};
+use ring_contracts::{Equivocation, Turn, TurnId};
 use ring_core::{Action, Event, Halt, Message, Record};
 
 use crate::world::{FAR, Plan, RING, VALIDITY, World, chain::Transaction, domain};
@@ -25,8 +25,39 @@ fn a_peer_that_signs_two_contents_for_one_nonce_halts_everybody_who_sees_both() 
         let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
         world.feed(1, Event::Received { from: 0, message });
     }
-    assert!(matches!(halt(&world, 1), Some(Halt::Equivocation { seat: 0, nonce: 0, .. })));
-    assert!(matches!(world.hosts[1].halting, Some(Transaction::Halt { epoch: 1, .. })));
+    let Some(Halt::Equivocation { seat: 0, nonce: 0, proof: Some(proof), .. }) = halt(&world, 1) else { panic!() };
+    assert_eq!(proof.check(&domain()), Ok(world.hosts[0].settings.key));
+    assert_eq!(world.hosts[1].halting, Some(Transaction::Prove { epoch: 1, key: world.hosts[0].settings.key }));
+    // The others hear of it, check it, and halt themselves.
+    world.talk();
+    for seat in [2, 3] {
+        assert!(matches!(halt(&world, seat), Some(Halt::Equivocation { seat: 0, nonce: 0, proof: Some(_), .. })));
+    }
+    world.mine(&world.hosts[1].halting.clone().into_iter().collect::<Vec<_>>(), 10);
+    assert!(world.chain.ledger().halted);
+    assert!(world.chain.ledger().charter.seats[0].is_zero(), "the key is revoked");
+}
+
+#[test]
+fn a_peer_that_says_that_another_signed_two_contents_is_believed_only_if_it_proves_it() {
+    let mut world = World::new(Plan::calm(4, 3, 3));
+    let [(first, _), (second, _)] = [1, 2].map(|number| turn(&world, number, 0));
+    let signed = |turn: &Turn, by: usize| turn.signed_by(World::vote(by, turn).signature);
+    let claims = [
+        None,
+        Some(Equivocation { first: signed(&first, 0), second: signed(&first, 0) }),
+        Some(Equivocation { first: signed(&first, 0), second: signed(&second, 2) }),
+        // Of another seat than it says.
+        Some(Equivocation { first: signed(&first, 3), second: signed(&second, 3) }),
+    ];
+    let digests = [&first, &second].map(|turn| turn.digest(&domain()));
+    for proof in claims {
+        let proof = proof.map(Box::new);
+        let halt = Halt::Equivocation { seat: 0, nonce: 0, first: digests[0], second: digests[1], proof };
+        world.feed(1, Event::Received { from: 2, message: Message::Halted { epoch: 1, halt } });
+    }
+    assert_eq!(halt(&world, 1), None);
+    assert_eq!(world.alarms.iter().filter(|(seat, _)| *seat == 1).count(), 1, "people hear of it once");
 }
 
 #[test]
@@ -59,7 +90,7 @@ fn an_ordered_halt_is_on_disk_in_the_same_step_that_sends_it_and_outlives_restar
     world.post(0, &request);
     let effects = world.hosts[0].step(Event::HaltOrdered { reason: "a drill".to_owned() });
     assert!(matches!(&effects.records[..], [Record::Halted(Halt::Ordered { reason })] if reason == "a drill"));
-    assert!(effects.actions.contains(&Action::HaltOnChain { epoch: 1 }));
+    assert!(effects.actions.contains(&Action::HaltOnChain { epoch: 1, proof: None }));
     world.hosts[0].write(effects.records);
     for _ in 0..3 {
         world.crash(0);
@@ -146,7 +177,7 @@ fn a_chain_that_takes_back_what_was_final_halts() {
 fn a_peers_word_that_it_halted_is_an_alarm_and_no_halt() {
     let mut world = World::new(Plan::calm(3, 2, 2));
     for _ in 0..3 {
-        let message = Message::Halted { epoch: 1, reason: "trust me".to_owned() };
+        let message = Message::Halted { epoch: 1, halt: Halt::Ordered { reason: "trust me".to_owned() } };
         world.feed(1, Event::Received { from: 0, message });
     }
     assert_eq!(halt(&world, 1), None);

@@ -18,10 +18,27 @@ pub(crate) const GENESIS: u64 = 1_000_000;
 /// What can be sent to the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Transaction {
-    Execute { turn: Turn, witness: Bytes, sender: Address },
-    Halt { epoch: u32, by: Address },
-    Form { epoch: u32, charter: Charter },
-    Resume { epoch: u32 },
+    Execute {
+        turn: Turn,
+        witness: Bytes,
+        sender: Address,
+    },
+    Halt {
+        epoch: u32,
+        by: Address,
+    },
+    /// A proof, made in this epoch, that this key signed two contents.
+    Prove {
+        epoch: u32,
+        key: Address,
+    },
+    Form {
+        epoch: u32,
+        charter: Charter,
+    },
+    Resume {
+        epoch: u32,
+    },
 }
 
 /// A turn that was executed.
@@ -80,6 +97,13 @@ impl Ledger {
                 if *epoch != self.epoch || self.charter.seat_of(*by).is_none() {
                     return Err("not entitled in this epoch");
                 }
+                self.halted = true;
+                Ok(())
+            }
+            Transaction::Prove { key, .. } => {
+                let seat = self.charter.seat_of(*key).ok_or("the key has no seat")?;
+                self.charter.seats[seat] = Address::ZERO;
+                self.next_epoch();
                 self.halted = true;
                 Ok(())
             }

@@ -464,8 +464,11 @@ impl World {
                 self.check(reserved, "a", || format!("seat {seat} stands behind a turn it has not reserved"));
                 self.send_transaction(transaction);
             }
-            Action::HaltOnChain { epoch } => {
-                let halt = Transaction::Halt { epoch, by: self.hosts[seat].signer.address() };
+            Action::HaltOnChain { epoch, proof } => {
+                let halt = match proof.map(|proof| proof.check(&domain()).unwrap()) {
+                    Some(key) => Transaction::Prove { epoch, key },
+                    None => Transaction::Halt { epoch, by: self.hosts[seat].signer.address() },
+                };
                 self.hosts[seat].halting = Some(halt.clone());
                 self.send_transaction(halt);
             }
@@ -782,9 +785,10 @@ impl World {
         let ledger = self.chain.final_ledger().clone();
         self.pool.retain(|transaction| match transaction {
             Transaction::Execute { turn, .. } => turn.id().epoch >= ledger.epoch && turn.id().nonce >= ledger.nonce,
-            Transaction::Halt { epoch, .. } | Transaction::Form { epoch, .. } | Transaction::Resume { epoch } => {
-                *epoch >= ledger.epoch
-            }
+            Transaction::Halt { epoch, .. }
+            | Transaction::Prove { epoch, .. }
+            | Transaction::Form { epoch, .. }
+            | Transaction::Resume { epoch } => *epoch >= ledger.epoch,
         });
     }
 
