@@ -11,6 +11,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod driver;
+pub mod evidence;
 pub mod explain;
 pub mod http;
 pub mod peers;

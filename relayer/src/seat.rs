@@ -215,6 +215,7 @@ impl Seat {
             wanted,
             outbox: Box::new(outbox),
             signer: self.signer,
+            sources: self.config.evidence.clone(),
             workers: tokio::runtime::Handle::current(),
             tick: self.config.policy.tick,
             from_block: self.config.chain.from_block,

@@ -35,6 +35,7 @@ fn settings(keys: &[PrivateKeySigner]) -> Settings {
         key: keys[0].address(),
         other_assets: [].into(),
         requesters: [].into(),
+        evidence: false,
         copies: 2,
         max_calls: 10,
         max_gas: 1_000_000,

@@ -1,6 +1,6 @@
 //! What a seat does about an event.
 
-use ring_contracts::{B256, Bytes, Equivocation, RequestId, Turn};
+use ring_contracts::{B256, Bytes, Equivocation, RequestId, SignedRequest, Turn};
 
 use crate::{message::Message, record::Record, requests::Submission};
 
@@ -63,6 +63,18 @@ pub enum Action {
         /// The digest.
         digest: B256,
         /// Why not.
+        reason: String,
+    },
+    /// Ask this seat's own sources whether a request is genuine, and report [`Event::Found`](crate::Event::Found).
+    Inquire {
+        /// The request.
+        request: SignedRequest,
+    },
+    /// This seat's own sources contradict a request: report it.
+    Refuted {
+        /// Which request.
+        request: RequestId,
+        /// How.
         reason: String,
     },
     /// Answer the client that submitted.

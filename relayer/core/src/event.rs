@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ring_contracts::{Address, B256, CompactSignature, Permissions, RequestId, SignedRequest, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::message::Message;
+use crate::{evidence::Evidence, message::Message};
 
 /// Something that happened. Events of one seat come one after the other.
 #[derive(Clone, Debug)]
@@ -19,12 +19,21 @@ pub enum Event {
         /// What it said.
         message: Message,
     },
-    /// A peer has these requests on its disk now.
+    /// A peer answered what it was told.
     Delivered {
         /// The peer's seat.
         to: usize,
-        /// Which requests.
+        /// The requests that it has on its disk now.
         requests: Vec<RequestId>,
+        /// The requests of which it knows now that this seat's sources confirm them.
+        confirmed: Vec<RequestId>,
+    },
+    /// This seat's own sources did what [`Action::Inquire`](crate::Action::Inquire) asked for.
+    Found {
+        /// Which request.
+        request: RequestId,
+        /// What they say.
+        evidence: Evidence,
     },
     /// The signer did what [`Action::Sign`](crate::Action::Sign) asked for.
     Signed {

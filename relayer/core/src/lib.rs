@@ -20,6 +20,7 @@
 
 mod effect;
 mod event;
+mod evidence;
 mod halt;
 mod lease;
 mod message;
@@ -30,11 +31,13 @@ mod record;
 mod requests;
 mod seats;
 mod settings;
+mod sharing;
 mod state;
 mod vote;
 
 pub use effect::{Action, Effects};
 pub use event::{Allowance, Block, ChainView, Event, ObservedTurn};
+pub use evidence::Evidence;
 pub use halt::Halt;
 pub use message::{Message, Vote};
 pub use record::{Outcome, Past, Record, Settled};

@@ -1,6 +1,6 @@
 //! What seats tell one another.
 
-use ring_contracts::{B256, CompactSignature, SignedRequest, Turn};
+use ring_contracts::{B256, CompactSignature, RequestId, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::halt::Halt;
@@ -13,6 +13,11 @@ pub enum Message {
     Requests {
         /// The requests.
         requests: Vec<SignedRequest>,
+    },
+    /// The sender's own sources confirm these requests. For whoever proposes: nobody signs because of it.
+    Confirmed {
+        /// Which requests.
+        requests: Vec<RequestId>,
     },
     /// A turn, all that is needed to judge it, and who signed it so far: proposal, vote and answer at once.
     Turn {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ring_contracts::{B256, RequestId, SignedRequest};
 
-use crate::seats::Seats;
+use crate::{evidence::Findings, seats::Seats};
 
 /// An epoch and a nonce: the one turn that may carry a request.
 pub(crate) type Place = (u32, u64);
@@ -22,6 +22,7 @@ pub(crate) struct Tracked {
     holders: Seats,
     /// Whether it was found to be genuine since this process started: until then the settings may have changed. Volatile.
     verified: bool,
+    pub(crate) findings: Findings,
 }
 
 impl Tracked {
@@ -78,6 +79,10 @@ impl Pool {
         self.requests.get(&id)
     }
 
+    pub(crate) fn get_mut(&mut self, id: RequestId) -> Option<&mut Tracked> {
+        self.requests.get_mut(&id)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.requests.len()
     }
@@ -96,8 +101,8 @@ impl Pool {
         for unshared in self.unshared.values_mut() {
             unshared.insert(arrival, id);
         }
-        let tracked = Tracked { signed, digest, bound: None, arrival, holders: Seats::default(), verified: false };
-        self.requests.insert(id, tracked);
+        let (holders, findings) = Default::default();
+        self.requests.insert(id, Tracked { signed, digest, bound: None, arrival, holders, verified: false, findings });
     }
 
     /// A request was found to be genuine.
@@ -179,8 +184,8 @@ impl Pool {
     }
 
     /// What a peer is not known to have, in the order of arrival, from this arrival on.
-    pub(crate) fn unshared_from(&self, peer: usize, arrival: u64) -> impl Iterator<Item = &Tracked> {
+    pub(crate) fn unshared_from(&self, peer: usize, arrival: u64) -> impl Iterator<Item = (u64, &Tracked)> {
         let unshared = self.unshared.get(&peer).into_iter().flat_map(move |unshared| unshared.range(arrival..));
-        unshared.filter_map(|(_, id)| self.requests.get(id))
+        unshared.filter_map(|(arrival, id)| Some((*arrival, self.requests.get(id)?)))
     }
 }

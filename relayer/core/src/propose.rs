@@ -83,7 +83,7 @@ impl State {
                 break;
             }
             let genuine = tracked.is_verified() || self.check_genuine(&tracked.signed).is_ok();
-            if request.expiry <= time || !genuine {
+            if request.expiry <= time || !genuine || !self.is_confirmed_in_window(tracked, view.nonce) {
                 continue;
             }
             let call = request.to_call(&self.settings.charter);

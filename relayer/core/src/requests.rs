@@ -7,7 +7,6 @@ use crate::{
     effect::Action,
     event::ChainView,
     message::Message,
-    pool::Tracked,
     record::{Outcome, Past, Record, Settled},
     state::{State, Step},
 };
@@ -293,7 +292,9 @@ impl State {
 
     /// A peer answered that it has requests on its disk.
     pub(crate) fn delivered(&mut self, step: &mut Step, to: usize, requests: &[RequestId]) {
-        self.sharing.entry(to).or_default().unanswered_since = None;
+        if !requests.is_empty() {
+            self.sharing.entry(to).or_default().answered();
+        }
         for id in requests {
             self.note_holder(step, to, *id);
         }
@@ -301,38 +302,24 @@ impl State {
 
     /// A peer has a request.
     pub(crate) fn note_holder(&mut self, step: &mut Step, peer: usize, request: RequestId) {
+        self.offer_confirmation(peer, request);
         if self.pool.note_holder(request, peer).is_some_and(|holders| holders + 1 == self.settings.copies) {
             step.actions.push(Action::Accepted { request });
             step.actions.push(Action::Changed { request });
         }
     }
 
-    /// Sends each peer the requests it is not known to have: as many as have come while it answered the message before, and
-    /// all over again those that got no answer.
+    /// Sends each peer the requests it is not known to have.
     pub(crate) fn share_requests(&mut self, step: &mut Step) {
         let (now, period) = (self.now, self.settings.resend_ticks);
         for to in self.peers() {
             let sharing = self.sharing.entry(to).or_default();
-            match sharing.unanswered_since {
-                Some(since) if now < since + period => continue,
-                Some(_) => sharing.next = 0,
-                None => {}
+            let untold = |next| self.pool.unshared_from(to, next);
+            let batch = sharing.take((now, period), REQUESTS_PER_MESSAGE, untold);
+            if !batch.is_empty() {
+                let requests = batch.into_iter().map(|tracked| tracked.signed.clone()).collect();
+                step.actions.push(Action::Send { to, message: Message::Requests { requests } });
             }
-            let mut next = self.pool.unshared_from(to, sharing.next).take(REQUESTS_PER_MESSAGE).peekable();
-            if next.peek().is_none() {
-                drop(next);
-                // Some may have been left out of an answer.
-                if sharing.next == 0 || now < sharing.sent_at + period {
-                    continue;
-                }
-                sharing.next = 0;
-                next = self.pool.unshared_from(to, 0).take(REQUESTS_PER_MESSAGE).peekable();
-            }
-            let batch: Vec<&Tracked> = next.collect();
-            let Some(last) = batch.last() else { continue };
-            (sharing.next, sharing.unanswered_since, sharing.sent_at) = (last.arrival() + 1, Some(now), now);
-            let requests = batch.into_iter().map(|tracked| tracked.signed.clone()).collect();
-            step.actions.push(Action::Send { to, message: Message::Requests { requests } });
         }
     }
 

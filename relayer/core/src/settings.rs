@@ -19,6 +19,9 @@ pub struct Settings {
     pub other_assets: BTreeSet<Address>,
     /// Whose requests count.
     pub requesters: BTreeSet<Address>,
+    /// Whether each seat's own sources have to confirm a request before it signs, beside the requester's signature. The same at
+    /// every seat of a ring.
+    pub evidence: bool,
     /// At how many seats, this one included, a request has to be on disk to be called accepted; 1 … N.
     pub copies: usize,
     /// The most calls in one turn; at least 1.

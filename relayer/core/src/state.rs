@@ -11,11 +11,13 @@ use serde::Serialize;
 use crate::{
     effect::{Action, Effects},
     event::{Block, ChainView, Event},
+    evidence::Inquiries,
     halt::Halt,
     pool::Pool,
     record::{Past, Record},
     seats::Seats,
     settings::{Settings, SettingsError},
+    sharing::Sharing,
 };
 
 pub(crate) type Step = Effects;
@@ -51,6 +53,8 @@ pub struct State {
     pub(crate) none_fits_before: u64,
     /// What each peer is being sent of the requests that it is not known to have.
     pub(crate) sharing: BTreeMap<usize, Sharing>,
+    /// What this seat's own sources are to be asked.
+    pub(crate) inquiries: Inquiries,
     /// Executed turns that nobody has explained yet: since which tick.
     pub(crate) unexplained: BTreeMap<u64, u64>,
     /// The nonce at the head, and at which tick it got there.
@@ -64,17 +68,6 @@ pub struct State {
 pub(crate) struct Joined {
     pub(crate) epoch: u32,
     pub(crate) nonce: u64,
-}
-
-/// How far a peer has been sent the requests that it is not known to have: one message at a time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sharing {
-    /// The arrival from which on they have not been sent yet.
-    pub(crate) next: u64,
-    /// Since which tick the last message waits for its answer.
-    pub(crate) unanswered_since: Option<u64>,
-    /// At which tick the last message was sent.
-    pub(crate) sent_at: u64,
 }
 
 /// What is known of one nonce of this epoch.
@@ -171,6 +164,7 @@ impl State {
             now: 0,
             none_fits_before: 0,
             sharing: BTreeMap::new(),
+            inquiries: Inquiries::default(),
             unexplained: BTreeMap::new(),
             head_since: (0, 0),
             last_sent: BTreeMap::new(),
@@ -192,6 +186,7 @@ impl State {
         self.propose(&mut step);
         self.advance(&mut step);
         self.share_requests(&mut step);
+        self.gather_evidence(&mut step);
         self.press_halt(&mut step);
         step
     }
@@ -199,7 +194,11 @@ impl State {
     fn take(&mut self, step: &mut Step, event: Event, past: &Past) {
         match event {
             Event::Submitted(signed) => self.submitted(step, signed, past),
-            Event::Delivered { to, requests } => self.delivered(step, to, &requests),
+            Event::Delivered { to, requests, confirmed } => {
+                self.delivered(step, to, &requests);
+                self.told(to, &confirmed);
+            }
+            Event::Found { request, evidence } => self.found(step, request, evidence),
             Event::HaltOrdered { reason } => self.halt_now(step, Halt::Ordered { reason }),
             Event::Tick => self.tick(step),
             Event::Chain(view) => self.observed(step, view),
@@ -290,6 +289,9 @@ impl State {
             Record::Request(signed) => {
                 let digest = signed.request.digest(&self.settings.domain);
                 self.pool.insert(signed.clone(), digest);
+                if let Some(tracked) = self.pool.get(signed.request.id).filter(|_| self.settings.evidence) {
+                    self.inquiries.add(tracked);
+                }
             }
             Record::Content(turn) => {
                 let place = (turn.id().epoch, turn.id().nonce);

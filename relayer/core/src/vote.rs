@@ -311,11 +311,14 @@ impl State {
                 charter.quorum < charter.window || lead.is_some_and(|lead| votes.contains_key(&lead))
             })
         };
-        // Should a turn that this seat did not agree to have settled a request, this one must not make its call again.
+        // Should a turn that this seat did not agree to have settled a request, this one must not make its call again. And
+        // this seat's own sources have to confirm each.
         let free = |turn: &Turn| {
             let place = (turn.id().epoch, turn.id().nonce);
             let mut requests = turn.calls().iter().map(|call| self.pool.get(call.request_id));
-            requests.all(|tracked| tracked.is_some_and(|tracked| tracked.bound() == Some(place)))
+            requests.all(|tracked| {
+                tracked.is_some_and(|tracked| tracked.bound() == Some(place) && self.is_confirmed(tracked))
+            })
         };
         let acceptable = |turn: &Turn| {
             let mut spending = Spending::default();
@@ -455,6 +458,7 @@ impl State {
         }
         match message {
             Message::Requests { requests } => self.received_requests(step, from, requests, past),
+            Message::Confirmed { requests } => self.peer_confirmed(from, &requests),
             Message::Turn { turn, requests, votes } => self.received_turn(step, from, turn, requests, votes, past),
             Message::Votes { epoch, nonce, digest, votes } => {
                 self.received_votes(step, from, (epoch, nonce, digest), votes);

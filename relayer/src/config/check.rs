@@ -16,7 +16,10 @@ use super::{
     files,
     raw::{self, Raw, Whole, WholeOrWord, decimal},
 };
-use crate::peers::{Identity, Peer, TlsError};
+use crate::{
+    evidence::Sources,
+    peers::{Identity, Peer, TlsError},
+};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -111,6 +114,7 @@ impl Check<'_> {
             store: store?,
             api: api?,
             peers: peers?,
+            evidence: Sources::default(),
             policy: policy?,
             warnings: Vec::new(),
         })
@@ -358,7 +362,7 @@ impl Check<'_> {
     fn policy(&mut self, raw: &raw::Policy, seats: usize) -> Option<Policy> {
         let most = seats.max(1) as u64;
         let copies = self.within("policy.copies", raw.copies, most.min(2), 1, most);
-        let max_calls = self.within("policy.max_calls", raw.max_calls, 20, 1, 255);
+        let max_calls = self.within("policy.max_calls", raw.max_calls, 20, 1, 1_000);
         let max_gas = self.at_least_one("policy.max_gas", raw.max_gas, 8_000_000);
         let validity_seconds = self.within("policy.validity_seconds", raw.validity_seconds, 600, 1, 1 << 32);
         let tick = self.within("policy.tick_ms", raw.tick_ms, 250, 10, 60_000);
@@ -367,6 +371,7 @@ impl Check<'_> {
         let grace_ticks = self.at_least_one("policy.grace_ticks", raw.grace_ticks, 40);
         let max_fee = self.at_least_one("policy.max_fee_gwei", raw.max_fee_gwei, 500);
         Some(Policy {
+            evidence: raw.evidence.unwrap_or(false),
             copies: copies? as usize,
             max_calls: max_calls? as usize,
             max_gas: max_gas?,

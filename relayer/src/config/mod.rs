@@ -14,7 +14,10 @@ use reqwest::Url;
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Settings, SettingsError};
 
-use crate::peers::{Identity, Peer};
+use crate::{
+    evidence::Sources,
+    peers::{Identity, Peer},
+};
 
 pub use files::{SecretFileError, read_secret};
 
@@ -37,6 +40,8 @@ pub struct Config {
     pub api: Api,
     /// What the other seats talk to, and where they are. `None` only in a ring of one.
     pub peers: Option<Peers>,
+    /// What this seat asks whether requests are genuine.
+    pub evidence: Sources,
     /// The rules that all seats share.
     pub policy: Policy,
     /// What is allowed and still worth a word to the operator.
@@ -148,6 +153,8 @@ pub struct Peers {
 /// The rules that all seats share.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
+    /// Whether every seat's own sources have to confirm a request.
+    pub evidence: bool,
     /// At how many seats a request has to be on disk to be called accepted.
     pub copies: usize,
     /// The most calls in one turn.
@@ -241,6 +248,7 @@ impl Config {
             key,
             other_assets: self.ring.other_assets.clone(),
             requesters: self.api.requesters.clone(),
+            evidence: self.policy.evidence,
             copies: self.policy.copies,
             max_calls: self.policy.max_calls,
             max_gas: self.policy.max_gas,

@@ -99,6 +99,7 @@ pub(super) struct PeerSeat {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
+    pub(super) evidence: Option<bool>,
     pub(super) copies: Option<Whole>,
     pub(super) max_calls: Option<Whole>,
     pub(super) max_gas: Option<Whole>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ring_contracts::{RequestId, SignedRequest};
-use ring_core::{Message, Overview, Refusal, RequestStatus};
+use ring_core::{Evidence, Message, Overview, Refusal, RequestStatus};
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -47,12 +47,21 @@ pub enum Command {
         /// Answered when all of it is on disk.
         reply: oneshot::Sender<()>,
     },
-    /// A peer has these requests on its disk.
+    /// A peer answered what it was told.
     Delivered {
         /// The peer's seat.
         to: usize,
-        /// Which requests.
+        /// The requests that it has on its disk now.
         requests: Vec<RequestId>,
+        /// The requests of which it knows now that they are confirmed here.
+        confirmed: Vec<RequestId>,
+    },
+    /// This seat's own sources answered.
+    Found {
+        /// About which request.
+        request: RequestId,
+        /// What.
+        evidence: Evidence,
     },
 }
 
@@ -160,12 +169,25 @@ impl Handle {
         self.ask(|reply| Command::Received { from, messages, reply }).await
     }
 
-    /// Says that a peer has requests on its disk.
+    /// Says that a peer has requests on its disk, and knows which are confirmed here.
     ///
     /// # Errors
     /// The driver has stopped.
-    pub async fn delivered(&self, to: usize, requests: Vec<RequestId>) -> Result<(), Stopped> {
-        self.commands.send(Command::Delivered { to, requests }).await.map_err(|_| Stopped)
+    pub async fn delivered(
+        &self,
+        to: usize,
+        requests: Vec<RequestId>,
+        confirmed: Vec<RequestId>,
+    ) -> Result<(), Stopped> {
+        self.commands.send(Command::Delivered { to, requests, confirmed }).await.map_err(|_| Stopped)
+    }
+
+    /// Says what this seat's own sources found.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn found(&self, request: RequestId, evidence: Evidence) -> Result<(), Stopped> {
+        self.commands.send(Command::Found { request, evidence }).await.map_err(|_| Stopped)
     }
 
     /// Whether anybody wants notices.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ring_contracts::{B256, Bytes, CompactSignature, Equivocation, Execution, Halt, RequestId, Turn};
+use ring_contracts::{B256, Bytes, CompactSignature, Equivocation, Execution, Halt, RequestId, SignedRequest, Turn};
 use ring_core::{Action, ChainView, Event, Message, Phase, RequestStatus, State, Submission};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     chain::{Cursor, Wanted},
+    evidence::Sources,
     explain::Story,
     signer::{Permit, Signer, SignerError},
     store::{Store, StoreError},
@@ -53,7 +54,9 @@ pub struct Edges {
     pub outbox: Box<dyn Outbox>,
     /// The key.
     pub signer: Arc<dyn Signer>,
-    /// Where the signer works: the driver's own thread waits for the disk.
+    /// What is asked whether requests are genuine.
+    pub sources: Sources,
+    /// Where signer and sources work: the driver's own thread waits for the disk.
     pub workers: tokio::runtime::Handle,
     /// How long a tick is.
     pub tick: Duration,
@@ -172,8 +175,11 @@ impl Driver {
                 batch.events.extend(messages.into_iter().map(|message| Event::Received { from, message }));
                 batch.replies.push(reply);
             }
-            Work::Command(Command::Delivered { to, requests }) => {
-                batch.events.push(Event::Delivered { to, requests });
+            Work::Command(Command::Delivered { to, requests, confirmed }) => {
+                batch.events.push(Event::Delivered { to, requests, confirmed });
+            }
+            Work::Command(Command::Found { request, evidence }) => {
+                batch.events.push(Event::Found { request, evidence });
             }
             Work::Command(question @ (Command::Status { .. } | Command::Overview { .. } | Command::Explain { .. })) => {
                 batch.questions.push(question);
@@ -206,7 +212,10 @@ impl Driver {
                 Command::Status { id, reply } => drop(reply.send(self.status(id)?)),
                 Command::Overview { reply } => drop(reply.send(self.state.overview())),
                 Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
-                Command::Submit { .. } | Command::Received { .. } | Command::Delivered { .. } => {}
+                Command::Submit { .. }
+                | Command::Received { .. }
+                | Command::Delivered { .. }
+                | Command::Found { .. } => {}
             }
         }
         Ok(())
@@ -276,6 +285,10 @@ impl Driver {
             Action::Objected { from, nonce, digest, reason } => {
                 warn!(from, nonce, %digest, reason, "a peer proposed what this seat does not agree to");
             }
+            Action::Inquire { request } => self.inquire(request),
+            Action::Refuted { request, reason } => {
+                warn!(%request, reason, "this seat's own sources contradict a request: it is not signed here");
+            }
             Action::Answer { request, submission } => self.answer_submission(request, submission),
             Action::Accepted { request } => {
                 for asking in self.waiting.remove(&request).into_iter().flatten() {
@@ -320,6 +333,15 @@ impl Driver {
             let _ = signed.send(Signed { nonce, digest, result }).await;
         });
         Ok(())
+    }
+
+    fn inquire(&self, request: SignedRequest) {
+        let (sources, handle) = (self.edges.sources.clone(), self.edges.handle.clone());
+        self.edges.workers.spawn(async move {
+            let evidence = sources.ask(&request).await;
+            // The driver is gone only when the process ends.
+            let _ = handle.found(request.request.id, evidence).await;
+        });
     }
 
     fn send_turn(&mut self, turn: Turn, digest: B256, witness: Bytes) -> Result<(), StoreError> {

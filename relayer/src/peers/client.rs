@@ -204,7 +204,7 @@ impl Talk {
     /// Says a message and as many of those that wait behind it as fit.
     async fn tell(&self, first: Message) -> Result<Result<(), Failure>, Stopped> {
         let mut body = vec![b'['];
-        let mut requests = Vec::new();
+        let (mut requests, mut confirmed) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(message) = next {
             if body.len() > 1 {
@@ -213,16 +213,20 @@ impl Talk {
             if let Err(error) = serde_json::to_writer(&mut body, &message) {
                 return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}"))));
             }
-            if let Message::Requests { requests: said } = message {
-                requests.extend(said.into_iter().map(|signed| signed.request.id));
+            match message {
+                Message::Requests { requests: said } => {
+                    requests.extend(said.into_iter().map(|signed| signed.request.id));
+                }
+                Message::Confirmed { requests: said } => confirmed.extend(said),
+                _ => {}
             }
             next = (body.len() < FULL).then(|| self.queue.try_pop()).flatten();
         }
         body.push(b']');
         let post = self.client.post(self.messages.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
         let said = judge(post.send().await);
-        if said.is_ok() && !requests.is_empty() {
-            self.handle.delivered(self.seat, requests).await?;
+        if said.is_ok() && !(requests.is_empty() && confirmed.is_empty()) {
+            self.handle.delivered(self.seat, requests, confirmed).await?;
         }
         Ok(said)
     }

@@ -456,7 +456,7 @@ async fn a_message_is_answered_only_once_it_is_on_disk() {
     // It was heard, and nothing else can happen to it: what comes next, the answer, is still missing.
     assert!(timeout(Duration::from_millis(50), commands.recv()).await.is_err(), "delivered before it was on disk");
     on_disk.send(()).unwrap();
-    let Command::Delivered { to, requests } = commands.recv().await.unwrap() else { panic!() };
+    let Command::Delivered { to, requests, .. } = commands.recv().await.unwrap() else { panic!() };
     assert_eq!((to, requests), (0, vec![RequestId::repeat_byte(1), RequestId::repeat_byte(2)]));
 }
 

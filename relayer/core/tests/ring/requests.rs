@@ -35,7 +35,7 @@ fn a_request_is_accepted_only_once_enough_seats_say_that_they_have_it() {
     let request = world.request(1, 5, FAR);
     let id = request.request.id;
     world.post(3, &request);
-    let delivered = |to| Event::Delivered { to, requests: vec![id] };
+    let delivered = |to| Event::Delivered { to, requests: vec![id], confirmed: vec![] };
     let seat = &mut world.hosts[3];
     assert!(!seat.step(delivered(1)).actions.contains(&Action::Accepted { request: id }));
     // The same seat again is no further copy.

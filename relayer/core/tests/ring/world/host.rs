@@ -24,6 +24,10 @@ pub(crate) struct Host {
     pub(crate) state: Option<State>,
     /// What the signer was asked and has not answered.
     pub(crate) signing: Vec<(u64, B256)>,
+    /// What its sources were asked and have not answered.
+    pub(crate) inquiries: Vec<RequestId>,
+    /// What they confirmed to this process.
+    pub(crate) confirmed: BTreeSet<RequestId>,
     /// What the driver keeps sending to the chain.
     pub(crate) submission: Option<Transaction>,
     pub(crate) halting: Option<Transaction>,
@@ -92,6 +96,8 @@ impl Host {
             disk: Disk::default(),
             state: None,
             signing: Vec::new(),
+            inquiries: Vec::new(),
+            confirmed: BTreeSet::new(),
             submission: None,
             halting: None,
             view: None,
@@ -112,6 +118,8 @@ impl Host {
     pub(crate) fn crash(&mut self) {
         self.state = None;
         self.signing.clear();
+        self.inquiries.clear();
+        self.confirmed.clear();
         self.submission = None;
         self.halting = None;
         self.view = None;

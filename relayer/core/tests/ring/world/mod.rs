@@ -11,7 +11,7 @@ use ring_contracts::{
     Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Request, RequestId, Seat, SignedRequest,
     Turn, TurnId, U256, witness,
 };
-use ring_core::{Action, Effects, Event, Message, Past, Phase, Record, Refusal, Settings, Submission, Vote};
+use ring_core::{Action, Effects, Event, Evidence, Message, Past, Phase, Record, Refusal, Settings, Submission, Vote};
 
 use chain::{Chain, Transaction};
 pub(crate) use chain::{GENESIS, TOKEN};
@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) interval: u32,
     /// Of the charter: until when turns execute.
     pub(crate) expires_at: u64,
+    /// Whether each seat asks its own sources about requests.
+    pub(crate) evidence: bool,
 }
 
 impl Plan {
@@ -100,6 +102,7 @@ impl Plan {
             turns_per_period: 1_000,
             interval: 0,
             expires_at: Charter::NO_EXPIRY,
+            evidence: false,
         }
     }
 }
@@ -108,8 +111,8 @@ impl Plan {
 #[derive(Clone, Debug)]
 enum Letter {
     Message(Message),
-    /// The answer to requests: these are on disk.
-    Kept(Vec<RequestId>),
+    /// The answer: these requests are on disk, and of these it is known that the other's sources confirm them.
+    Kept(Vec<RequestId>, Vec<RequestId>),
 }
 
 /// A seat's key signed these contents of an (epoch, nonce), voids aside.
@@ -137,6 +140,9 @@ pub(crate) struct World {
     pub(crate) struck: bool,
     /// What a client was answered last at each seat.
     answers: BTreeMap<(usize, RequestId), Submission>,
+    /// What a seat's sources contradict, and what they have not heard of yet.
+    pub(crate) refuted: BTreeSet<(usize, RequestId)>,
+    pub(crate) unheard: BTreeSet<(usize, RequestId)>,
     pub(crate) alarms: Vec<(usize, String)>,
     pub(crate) objections: Vec<(usize, String)>,
     changes_left: usize,
@@ -170,6 +176,7 @@ impl World {
                 key: signer.address(),
                 other_assets: [TOKEN].into(),
                 requesters: [requester.address()].into(),
+                evidence: plan.evidence,
                 copies: plan.copies,
                 max_calls: MAX_CALLS,
                 max_gas: 400_000,
@@ -197,6 +204,8 @@ impl World {
             foreign: BTreeSet::new(),
             struck: false,
             answers: BTreeMap::new(),
+            refuted: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             alarms: Vec::new(),
             objections: Vec::new(),
             changes_left: plan.changes,
@@ -289,6 +298,24 @@ impl World {
         self.feed(seat, Event::Signed { nonce, digest, signature });
     }
 
+    /// The sources answer what they were asked first.
+    pub(crate) fn find_one(&mut self, seat: usize) {
+        let host = &mut self.hosts[seat];
+        if host.inquiries.is_empty() || host.state.is_none() {
+            return;
+        }
+        let request = host.inquiries.remove(0);
+        let evidence = if self.refuted.contains(&(seat, request)) {
+            Evidence::Refuted { reason: "nobody paid for it".to_owned() }
+        } else if self.faults && self.random.chance(300) || self.unheard.contains(&(seat, request)) {
+            Evidence::NotYet
+        } else {
+            host.confirmed.insert(request);
+            Evidence::Genuine
+        };
+        self.feed(seat, Event::Found { request, evidence });
+    }
+
     /// Delivers the letter at this place of the queue.
     fn deliver(&mut self, index: usize) {
         let Some((from, to, letter)) = self.network.remove(index) else { return };
@@ -301,20 +328,23 @@ impl World {
         }
         match letter {
             Letter::Message(message) => {
-                let requests = match &message {
-                    Message::Requests { requests } => requests.clone(),
-                    _ => Vec::new(),
+                let (requests, confirmed) = match &message {
+                    Message::Requests { requests } => (requests.clone(), Vec::new()),
+                    Message::Confirmed { requests } => (Vec::new(), requests.clone()),
+                    _ => Default::default(),
                 };
                 self.feed(to, Event::Received { from, message });
                 let disk = &self.hosts[to].disk.requests;
                 let on_disk =
                     |signed: &&SignedRequest| disk.get(&signed.request.id).is_some_and(|kept| kept == *signed);
                 let kept: Vec<_> = requests.iter().filter(on_disk).map(|signed| signed.request.id).collect();
-                if self.hosts[to].state.is_some() && !kept.is_empty() {
-                    self.network.push_back((to, from, Letter::Kept(kept)));
+                if self.hosts[to].state.is_some() && !(kept.is_empty() && confirmed.is_empty()) {
+                    self.network.push_back((to, from, Letter::Kept(kept, confirmed)));
                 }
             }
-            Letter::Kept(requests) => self.feed(to, Event::Delivered { to: from, requests }),
+            Letter::Kept(requests, confirmed) => {
+                self.feed(to, Event::Delivered { to: from, requests, confirmed });
+            }
         }
     }
 
@@ -431,7 +461,9 @@ impl World {
             return self.crash(seat);
         }
         self.check_records(seat, &records);
+        let reserved: Vec<B256> = records.iter().filter_map(reserved_content).collect();
         self.hosts[seat].write(records);
+        reserved.into_iter().for_each(|digest| self.check_evidence(seat, digest));
         if crashes {
             let done = self.random.index(actions.len() + 1);
             actions.truncate(done);
@@ -492,6 +524,10 @@ impl World {
                     format!("{request} is called accepted with {copies} copies")
                 });
                 self.accepted.insert(request);
+            }
+            Action::Inquire { request } => self.hosts[seat].inquiries.push(request.request.id),
+            Action::Refuted { request, reason } => {
+                self.objections.push((seat, format!("request {request}: {reason}")));
             }
             Action::Alarm { reason } => self.alarms.push((seat, reason)),
             Action::Changed { .. } => {}
@@ -579,6 +615,15 @@ impl World {
             let once = contents.len() == 1;
             self.check(once, "a", || format!("seat {seat} signs two contents for turn {nonce} of epoch {epoch}"));
         }
+    }
+
+    /// (k) A seat's own sources confirm what it reserves.
+    fn check_evidence(&self, seat: usize, digest: B256) {
+        let host = &self.hosts[seat];
+        let turn = host.disk.contents.iter().find(|turn| turn.digest(&domain()) == digest);
+        let calls = turn.map(Turn::calls).unwrap_or_default();
+        let confirmed = calls.iter().all(|call| host.confirmed.contains(&call.request_id));
+        self.check(!self.plan.evidence || confirmed, "k", || format!("seat {seat} reserves {digest} without evidence"));
     }
 
     /// (b) On no head is a request executed twice; (h) nor after its expiry; nor anything that nobody asked for.
@@ -700,7 +745,10 @@ impl World {
                 };
                 self.look(seat);
             }
-            70..=82 => self.sign_one(seat),
+            70..=82 => {
+                self.find_one(seat);
+                self.sign_one(seat);
+            }
             83..=88 => {
                 let mut chosen: Vec<Transaction> = Vec::new();
                 for transaction in &self.pool {
@@ -814,9 +862,10 @@ impl World {
     /// Letters and signatures, until there are no more.
     pub(crate) fn talk(&mut self) {
         let mut letters = 0;
-        while !self.network.is_empty() || self.hosts.iter().any(|host| host.state.is_some() && !host.signing.is_empty())
-        {
+        let busy = |host: &Host| host.state.is_some() && !(host.signing.is_empty() && host.inquiries.is_empty());
+        while !self.network.is_empty() || self.hosts.iter().any(busy) {
             for seat in 0..self.hosts.len() {
+                self.find_one(seat);
                 self.sign_one(seat);
             }
             self.deliver(0);
@@ -951,6 +1000,13 @@ impl World {
     }
 }
 
+fn reserved_content(record: &Record) -> Option<B256> {
+    match record {
+        Record::Reserved { digest, void: false, .. } => Some(*digest),
+        _ => None,
+    }
+}
+
 fn is_end(phase: Phase) -> bool {
     matches!(phase, Phase::Final { .. } | Phase::Failed { .. } | Phase::Expired | Phase::Disputed { .. })
 }
@@ -968,7 +1024,10 @@ fn describe(event: &Event) -> String {
             }
             other => format!("{other:?} from {from}"),
         },
-        Event::Delivered { to, requests } => format!("{} requests delivered to {to}", requests.len()),
+        Event::Delivered { to, requests, confirmed } => {
+            format!("{} requests and {} confirmations delivered to {to}", requests.len(), confirmed.len())
+        }
+        Event::Found { request, evidence } => format!("{evidence:?} {request}"),
         Event::Signed { nonce, digest, .. } => format!("signed {nonce} {digest}"),
         Event::Chain(view) => format!(
             "chain at {} time {}: nonce {} epoch {} final {} {}",
