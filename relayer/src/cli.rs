@@ -1,19 +1,40 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use eyre::eyre;
 
 /// Runs one seat of a ring.
 #[derive(Debug, Parser)]
 #[command(name = "ring-relayer", version, propagate_version = true)]
 pub struct Cli {
-    /// The configuration of this seat.
-    #[arg(long, value_name = "FILE", env = "RING_RELAYER_CONFIG", default_value = "ring-relayer.toml", global = true)]
-    pub config: PathBuf,
+    /// The configuration of a seat. `run` takes several, of different rings: it runs them all in one process.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "RING_RELAYER_CONFIG",
+        value_delimiter = ',',
+        default_value = "ring-relayer.toml",
+        global = true
+    )]
+    pub config: Vec<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The one configuration that this is about.
+    ///
+    /// # Errors
+    /// There are several.
+    pub fn only_config(&self) -> eyre::Result<&Path> {
+        match &self.config[..] {
+            [config] => Ok(config),
+            several => Err(eyre!("{} configurations are given, and only `run` takes more than one", several.len())),
+        }
+    }
 }
 
 /// What to do.
@@ -78,9 +99,16 @@ mod tests {
     fn the_configuration_is_named_before_or_after_the_command() {
         for line in ["ring-relayer --config a.toml run", "ring-relayer run --config a.toml"] {
             let cli = parse(line).unwrap();
-            assert_eq!(cli.config, PathBuf::from("a.toml"));
+            assert_eq!(cli.only_config().unwrap(), Path::new("a.toml"));
             assert!(matches!(cli.command, Command::Run));
         }
+    }
+
+    #[test]
+    fn only_run_takes_several_configurations() {
+        let cli = parse("ring-relayer run --config a.toml --config b.toml").unwrap();
+        assert_eq!(cli.config, ["a.toml", "b.toml"].map(PathBuf::from));
+        assert!(cli.only_config().unwrap_err().to_string().contains("2 configurations"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod driver;
 pub mod evidence;
 pub mod explain;
 pub mod http;
+pub mod metrics;
 pub mod peers;
 pub mod seat;
 pub mod signer;

@@ -1,15 +1,21 @@
 //! `ring-relayer`: runs one seat of a ring.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use eyre::WrapErr as _;
+use futures::future::try_join_all;
 use ring_relayer::{
     certificate,
     cli::{Cli, Command},
     explain,
+    metrics::Metrics,
     seat::Seat,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -30,21 +36,41 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> eyre::Result<()> {
-    match cli.command {
-        Command::Run => Seat::load(&cli.config).await?.run(cancelled_by_signal()?).await,
-        Command::Init => Seat::load(&cli.config).await?.init().await,
-        Command::Resume { epoch } => Seat::load(&cli.config).await?.resume(epoch).await,
-        Command::Explain { json, proof } => explain::run(&cli.config, json, proof.as_deref()),
+    match &cli.command {
+        Command::Run => run_seats(&cli.config).await,
+        Command::Init => Seat::load(cli.only_config()?).await?.init().await,
+        Command::Resume { epoch } => Seat::load(cli.only_config()?).await?.resume(*epoch).await,
+        Command::Explain { json, proof } => explain::run(cli.only_config()?, *json, proof.as_deref()),
         Command::CheckStore => {
-            println!("{} records, none of them damaged", explain::check_store(&cli.config)?);
+            println!("{} records, none of them damaged", explain::check_store(cli.only_config()?)?);
             Ok(())
         }
         Command::Check => {
-            println!("{}", Seat::load(&cli.config).await?.report());
+            println!("{}", Seat::load(cli.only_config()?).await?.report());
             Ok(())
         }
-        Command::Certificate { out_cert, out_key, names } => Ok(certificate::create(&out_cert, &out_key, &names)?),
+        Command::Certificate { out_cert, out_key, names } => Ok(certificate::create(out_cert, out_key, names)?),
     }
+}
+
+/// Runs all seats until told to stop. If one of them fails all stop: whoever watches the process starts it again.
+async fn run_seats(configs: &[PathBuf]) -> eyre::Result<()> {
+    let (metrics, cancel) = (Metrics::default(), cancelled_by_signal()?);
+    let seats = try_join_all(
+        configs
+            .iter()
+            .map(|config| async move { Seat::load(config).await.wrap_err_with(|| config.display().to_string()) }),
+    );
+    let mut running = JoinSet::new();
+    for seat in seats.await? {
+        running.spawn(seat.run(metrics.clone(), cancel.clone()));
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = running.join_next().await {
+        cancel.cancel();
+        outcome = outcome.and(ended?);
+    }
+    outcome
 }
 
 fn cancelled_by_signal() -> eyre::Result<CancellationToken> {

@@ -20,6 +20,7 @@ use crate::{
     config::{self, Config},
     driver::{Driver, Edges, Handle, Outbox},
     http,
+    metrics::Metrics,
     peers::{self, Peers},
     signer::KeystoreSigner,
     store::{Identity, Location, Store, StoreError},
@@ -164,7 +165,7 @@ impl Seat {
     ///
     /// # Errors
     /// The store failed, or a part ended that should not.
-    pub async fn run(self, cancel: CancellationToken) -> eyre::Result<()> {
+    pub async fn run(self, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
         let (mut store, records) = Store::open(&self.location(), self.identity())?;
         store.set_own_seat(self.seat);
         let state = State::restore(self.settings.clone(), records)?;
@@ -213,10 +214,11 @@ impl Seat {
             views,
             cursor,
             wanted,
-            outbox: Box::new(outbox),
+            outbox: Box::new(outbox.clone()),
             signer: self.signer,
             sources: self.config.evidence.clone(),
             workers: tokio::runtime::Handle::current(),
+            metrics: metrics.seat(&self.settings, self.seat, outbox.clone()),
             tick: self.config.policy.tick,
             from_block: self.config.chain.from_block,
         };

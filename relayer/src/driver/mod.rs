@@ -22,6 +22,7 @@ use crate::{
     chain::{Cursor, Wanted},
     evidence::Sources,
     explain::Story,
+    metrics::SeatMetrics,
     signer::{Permit, Signer, SignerError},
     store::{Store, StoreError},
 };
@@ -58,6 +59,8 @@ pub struct Edges {
     pub sources: Sources,
     /// Where signer and sources work: the driver's own thread waits for the disk.
     pub workers: tokio::runtime::Handle,
+    /// What is counted.
+    pub metrics: SeatMetrics,
     /// How long a tick is.
     pub tick: Duration,
     /// The block of the contract's deployment.
@@ -192,8 +195,12 @@ impl Driver {
         if !batch.events.is_empty() {
             let mentioned = batch.events.iter().flat_map(Event::mentions);
             let past = self.store.settled(mentioned.filter(|id| !self.state.is_open(*id)))?;
+            let events = batch.events.len();
             let effects = self.state.step(batch.events, &past);
+            let started = Instant::now();
             self.store.commit(&effects.records)?;
+            self.edges.metrics.note_step(events, &effects, started.elapsed());
+            self.edges.metrics.note_overview(&self.state.overview());
             for action in effects.actions {
                 self.perform(action)?;
             }
