@@ -142,9 +142,16 @@ $(PROVE_STAMP): contracts/test/symbolic/requirements.txt
 	$(PROVE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+# Some measures only, and how many runs make a figure: make bench ONLY="idle-order throughput" RUNS=3
+ONLY ?=
+RUNS ?=
+BENCH_FLAGS := $(if $(ONLY),--only '$(ONLY)') $(if $(RUNS),--runs $(RUNS))
+
 .PHONY: bench
-bench: ## Measures the relayers' throughput
-	@echo "bench: arrives with a later issue" >&2; exit 1
+bench: $(NODE_STAMP) ## Measures relayers beside a lone sender, and writes docs/BENCH.md (ONLY= RUNS=)
+	@command -v $(CARGO) >/dev/null || { echo "$(CARGO) is not there: install Rust (rust-toolchain.toml says which)" >&2; exit 1; }
+	$(CARGO) build --locked --release -p ring-relayer -p ring-keys -p ring-bench
+	@$(TOOLS) "$${CARGO_TARGET_DIR:-target}/release/bench" --document docs/BENCH.md $(BENCH_FLAGS)
 
 .PHONY: simulate
 simulate: ## Runs the deterministic simulator over many seeds

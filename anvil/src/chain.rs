@@ -23,9 +23,14 @@ const LISTENING: &str = "Listening on 127.0.0.1:";
 /// How many blocks' states are kept: enough for everybody who reads at the finalized block.
 const STATES: u32 = 256;
 
-/// When blocks are made. Never at once for each transaction: under a backlog Anvil then loses some.
+/// What a block may hold, as on the main network.
+const BLOCK_GAS: u64 = 60_000_000;
+
+/// When blocks are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mining {
+    /// One at once for each transaction. For one transaction at a time: under a backlog Anvil then loses some.
+    AtOnce,
     /// One after every so many seconds.
     Every(f64),
     /// Only when `evm_mine` is called.
@@ -51,8 +56,9 @@ impl Chain {
         command
             .args(["--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--balance", "1000000000"])
             .args(["--chain-id", &CHAIN_ID.to_string(), "--slots-in-an-epoch", "1"])
-            .args(["--prune-history", &STATES.to_string()]);
+            .args(["--prune-history", &STATES.to_string(), "--gas-limit", &BLOCK_GAS.to_string()]);
         match mining {
+            Mining::AtOnce => &mut command,
             Mining::Every(seconds) => command.args(["--block-time", &seconds.to_string()]),
             Mining::Never => command.arg("--no-mining"),
         };
@@ -96,6 +102,22 @@ impl Chain {
     /// An account with plenty of the native coin.
     pub fn bank(&self) -> &PrivateKeySigner {
         &self.bank
+    }
+
+    /// Makes a block, of what waits.
+    ///
+    /// # Errors
+    /// The chain does not answer.
+    pub async fn mine(&self) -> Result<()> {
+        self.provider.evm_mine(None).await.map(drop).wrap_err("the chain makes no block")
+    }
+
+    /// Lets the chain make a block at once for each transaction, or stand still until it is told otherwise.
+    ///
+    /// # Errors
+    /// The chain does not answer.
+    pub async fn mine_at_once(&self, at_once: bool) -> Result<()> {
+        self.provider.anvil_set_auto_mine(at_once).await.wrap_err("the chain does not change when it makes blocks")
     }
 
     /// Gives an account this balance, at once and out of nothing.

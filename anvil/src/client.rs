@@ -64,6 +64,8 @@ pub struct Health {
     pub key: Address,
     /// The epoch it takes part in.
     pub epoch: Option<u32>,
+    /// The newest block that it has seen.
+    pub head: Option<Head>,
     /// The next turn, as it sees the chain.
     pub nonce: Option<u64>,
     /// The first turn that is not final for it.
@@ -79,6 +81,15 @@ pub struct Health {
     /// Whether it has seen the chain and works.
     #[serde(skip)]
     pub ready: bool,
+}
+
+/// A block that a relayer has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Head {
+    /// Its number.
+    pub number: u64,
+    /// Its time, in Unix seconds.
+    pub time: u64,
 }
 
 /// Why a relayer did not do what was asked.

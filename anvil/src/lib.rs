@@ -26,14 +26,14 @@ pub mod token;
 pub use backend::{Backend, Progress};
 pub use books::Books;
 pub use chain::{Chain, Mining};
-pub use client::{Client, ClientError, Health, Stage, Status};
+pub use client::{Client, ClientError, Head, Health, Stage, Status};
 pub use deployment::Deployment;
 pub use keys::{KeyFiles, RingKeys};
 pub use master::Master;
 pub use orders::Order;
 pub use programs::Programs;
 pub use ring::RingProcesses;
-pub use seat::{Policy, RingSettings, Seat};
+pub use seat::{Finality, Policy, RingSettings, Seat};
 pub use thief::Thief;
 
 /// Chooses the TLS provider of this process. Call it first: without one, no HTTP client can be made.

@@ -51,6 +51,21 @@ impl Process {
         self.child.id()
     }
 
+    /// How much memory it has resident, in bytes.
+    ///
+    /// # Errors
+    /// It ended, or the operating system does not say.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let id = self.id().ok_or_else(|| eyre!("{} has ended: it has no memory", self.name))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+        let status = status.wrap_err_with(|| format!("how much memory {} has is not known", self.name))?;
+        let kibibytes =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")?.trim().parse().ok());
+        let kibibytes: u64 =
+            kibibytes.ok_or_else(|| eyre!("the system says nothing of the memory of {}", self.name))?;
+        Ok(kibibytes * 1_024)
+    }
+
     /// How it ended, if it did.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
@@ -191,6 +206,18 @@ mod tests {
         assert_eq!(process.exit_status().unwrap().code(), Some(7));
         assert!(process.last_words().contains("bye"));
         assert!(process.check_running().unwrap_err().to_string().contains("bye"));
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_a_process_is_what_it_has_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let script = "held=$(head -c 20000000 /dev/zero | tr '\\0' x); echo 1; sleep 1000";
+        let mut process = Process::spawn("shell", shell(script), &log).unwrap();
+        grandchild(&log).await;
+        assert!(process.resident_bytes().unwrap() > 20_000_000);
+        process.kill().await;
+        assert!(process.resident_bytes().is_err());
     }
 
     #[tokio::test]

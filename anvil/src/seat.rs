@@ -30,8 +30,22 @@ pub struct RingSettings {
     pub charter: Charter,
     /// Whose requests count.
     pub requesters: Vec<Address>,
+    /// When a block is final.
+    pub finality: Finality,
     /// The rules that all seats share.
     pub policy: Policy,
+}
+
+/// When a block is final.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Finality {
+    /// When the chain says so.
+    #[default]
+    Finalized,
+    /// When so many blocks are on top of it.
+    #[serde(untagged)]
+    Depth(u64),
 }
 
 /// The rules that all seats share, as in the relayer's configuration; what is `None` stays as the relayer has it.
@@ -43,6 +57,9 @@ pub struct Policy {
     /// The most calls in one turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_calls: Option<usize>,
+    /// The most gas that the calls of one turn may have together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_gas: Option<u64>,
     /// How long a turn may wait for its execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity_seconds: Option<u64>,
@@ -145,6 +162,15 @@ impl Seat {
         self.process.as_mut()
     }
 
+    /// How much memory its process has resident, in bytes.
+    ///
+    /// # Errors
+    /// It does not run, or the operating system does not say.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let process = self.process.as_ref().ok_or_else(|| eyre!("seat {} does not run", self.index))?;
+        process.resident_bytes()
+    }
+
     /// Writes its configuration, given all seats of the ring.
     ///
     /// # Errors
@@ -156,7 +182,7 @@ impl Seat {
                 chain_id: settings.domain.chain_id,
                 contract: settings.domain.contract,
                 from_block: settings.from_block,
-                finality: "finalized",
+                finality: settings.finality,
             },
             ring: RingSection {
                 id: settings.ring,
@@ -291,7 +317,7 @@ struct ChainSection<'a> {
     chain_id: u64,
     contract: Address,
     from_block: u64,
-    finality: &'a str,
+    finality: Finality,
 }
 
 #[derive(Serialize)]

@@ -9,8 +9,8 @@ use ring_contracts::{Charter, MAX_TURNS_PER_PERIOD};
 
 use super::{plan::Plan, view::View};
 use crate::{
-    Chain, Deployment, KeyFiles, Master, Mining, Policy, Programs, RingKeys, RingProcesses, RingSettings, folder,
-    orders, orders::Order, token,
+    Chain, Deployment, Finality, KeyFiles, Master, Mining, Policy, Programs, RingKeys, RingProcesses, RingSettings,
+    folder, orders, orders::Order, token,
 };
 
 /// The ring that pays.
@@ -115,6 +115,7 @@ impl Stage {
             ring: RING,
             charter,
             requesters: vec![requester.address],
+            finality: Finality::Finalized,
             policy: policy(&plan),
         };
         // A seat joins what is final.
