@@ -84,12 +84,13 @@ test-rust: $(NODE_STAMP) programs ## Runs the Rust tests, end-to-end ones includ
 	$(TOOLS) $(CARGO) test --locked --workspace
 
 .PHONY: lint
-lint: $(NODE_STAMP) ## Checks formatting, lints, the contracts' warnings and sizes, the committed artifacts
+lint: $(NODE_STAMP) ## Checks formatting, lints, the contracts' warnings and sizes, the committed artifacts, deploy/
 	$(CARGO) fmt --all --check
 	$(TOOLS) forge fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(COMPILE) --deny warnings --sizes
 	scripts/artifacts.mjs --check
+	scripts/deploy-check.mjs
 
 .PHONY: fmt
 fmt: $(NODE_STAMP) ## Formats everything
