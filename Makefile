@@ -154,9 +154,19 @@ bench: $(NODE_STAMP) ## Measures relayers beside a lone sender, and writes docs/
 	$(CARGO) build --locked --release -p ring-relayer -p ring-keys -p ring-bench
 	@$(TOOLS) "$${CARGO_TARGET_DIR:-target}/release/bench" --document docs/BENCH.md $(BENCH_FLAGS)
 
+# SEEDS=100000 FROM=7, or MINUTES=60
+SEEDS ?= $(if $(MINUTES),,1000)
+FROM ?=
+MINUTES ?=
+SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: simulate
-simulate: ## Runs the deterministic simulator over many seeds
-	@echo "simulate: arrives with a later issue" >&2; exit 1
+simulate: ## Lives whole rings under seeded faults and checks every promise (SEEDS= FROM= MINUTES=)
+	$(CARGO) run --locked --release -p ring-simulation -- $(SIMULATE)
+
+.PHONY: simulate-bugs
+simulate-bugs: ## Plants mistakes in core, store and driver, and sees the simulation find each of them
+	$(CARGO) run --locked --release -p ring-simulation --features planted-bugs -- --bugs --minutes $(or $(MINUTES),10)
 
 .PHONY: clean
 clean: ## Removes all that was built (not node_modules)

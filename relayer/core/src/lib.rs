@@ -18,6 +18,9 @@
 //! Everything durable is a [`Record`], and state changes durably in one way only: by applying a record. A restarted seat
 //! applies the records of its store and is where it was.
 
+#[macro_use]
+mod planted;
+
 mod effect;
 mod event;
 mod evidence;
@@ -34,6 +37,9 @@ mod settings;
 mod sharing;
 mod state;
 mod vote;
+
+#[cfg(feature = "planted-bugs")]
+pub use planted::{Bug, is_planted, plant};
 
 pub use effect::{Action, Effects};
 pub use event::{Allowance, Block, ChainView, Event, ObservedTurn};

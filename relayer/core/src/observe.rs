@@ -61,6 +61,9 @@ impl State {
         let new = view.turns.iter().filter(is_new);
         step.actions.extend(new.flat_map(|turn| &turn.requests).map(|id| Action::Changed { request: *id }));
         self.none_fits_before = 0;
+        if planted!(RebindBeforeFinality) {
+            self.pool.free(|(_, nonce)| nonce < view.nonce);
+        }
         self.chain = Some(Arc::new(view));
     }
 
@@ -110,6 +113,10 @@ impl State {
             self.halt_now(step, Halt::UnknownTurn { nonce, digest, transaction, own_key_used });
             return;
         }
+        // What was explained only now may be final already: until it is settled, its requests would look free.
+        if !planted!(SettledLate) {
+            self.settle_final(step);
+        }
     }
 
     fn verdict(&self, turn: &ObservedTurn) -> Verdict {
@@ -123,10 +130,12 @@ impl State {
         let slot = self.slots.get(&turn.nonce);
         let signed = self.has_reserved(turn.nonce, turn.digest);
         let needed = charter.quorum == charter.window && charter.position_in_window(turn.nonce, self.seat).is_some();
-        if needed && !signed {
+        if needed && !signed && !planted!(UnknownTurnAccepted) {
             return Verdict::OwnKeyStolen;
         }
-        let known = |digest: &B256| slot.is_some_and(|slot| slot.contents.contains_key(digest));
+        let known = |digest: &B256| {
+            planted!(UnknownTurnAccepted) || slot.is_some_and(|slot| slot.contents.contains_key(digest))
+        };
         let final_nonce = self.chain.as_ref().map_or(0, |view| view.final_nonce);
         match is_void {
             true if turn.nonce < final_nonce || self.knows_the_one_content(turn.nonce) => Verdict::Explained,
@@ -202,7 +211,8 @@ impl State {
         if !self.unexplained.is_empty() || self.first_open != view.final_nonce {
             return;
         }
-        let expired = self.pool.expired(view.finalized.time);
+        let judged_by = if planted!(ExpiryByHead) { view.head } else { view.finalized };
+        let expired = self.pool.expired(judged_by.time);
         for request in expired {
             self.record(step, Record::Settled { request, outcome: Outcome::Expired });
             step.actions.push(Action::Changed { request });
@@ -212,6 +222,12 @@ impl State {
     /// Some time passed: whatever got no answer is sent again, whoever is next in line takes over.
     pub(crate) fn tick(&mut self, step: &mut Step) {
         self.now += 1;
+        if planted!(TimeoutIsFailure) {
+            let sent = |nonce: &u64| self.slots.get(nonce).is_some_and(|slot| slot.submitted.is_some());
+            let late = self.now > self.head_since.1 + 2 * self.settings.patience_ticks;
+            let given_up: Vec<u64> = self.slots.keys().copied().filter(|nonce| late && sent(nonce)).collect();
+            self.pool.free(|(_, nonce)| given_up.contains(&nonce));
+        }
         self.review_executed(step);
         if let Some((_, view)) = self.may_sign() {
             self.sign_again(step, view.nonce);

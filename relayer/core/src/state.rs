@@ -170,6 +170,9 @@ impl State {
             last_sent: BTreeMap::new(),
         };
         for record in records {
+            if planted!(ReservationsForgotten) && matches!(record, Record::Reserved { .. }) {
+                continue;
+            }
             state.apply(&record);
         }
         Ok(state)
@@ -179,6 +182,8 @@ impl State {
     /// the requests that they mention ([`Event::mentions`]) and that have ended.
     pub fn step(&mut self, events: impl IntoIterator<Item = Event>, past: &Past) -> Effects {
         let mut step = Step::default();
+        let nothing = Past::new();
+        let past = if planted!(SettledForgotten) { &nothing } else { past };
         self.just_ended.clear();
         for event in events {
             self.take(&mut step, event, past);
@@ -278,7 +283,7 @@ impl State {
         match record {
             Record::Joined { epoch, nonce } => {
                 // What was signed in an epoch stays in force as long as the epoch: going on in it forgets nothing.
-                if self.epoch() != Some(*epoch) {
+                if self.epoch() != Some(*epoch) && !planted!(GuardWithoutEpoch) {
                     for (nonce, slot) in std::mem::take(&mut self.slots) {
                         self.former.entry(nonce).or_default().extend(slot.contents.into_keys());
                     }
@@ -352,6 +357,10 @@ impl State {
             return;
         }
         step.actions.push(Action::Alarm { reason: halt.to_string() });
+        if planted!(HaltNotRecorded) {
+            self.halt = Some(halt);
+            return;
+        }
         self.record(step, Record::Halted(halt));
     }
 }

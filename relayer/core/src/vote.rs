@@ -10,7 +10,7 @@ use crate::{
     halt::Halt,
     message::{Message, Vote},
     propose::Spending,
-    record::{Past, Record},
+    record::{Outcome, Past, Record},
     requests::Refusal,
     state::{Resend, Slot, State, Step},
 };
@@ -181,12 +181,22 @@ impl State {
                 return Err(Objection::Doubled(id));
             }
             if self.has_ended(id, past) {
-                return Err(Objection::Settled(id));
+                // Of two contents that a client signed, one expired here and the other may have been executed.
+                let other = |signed: &&SignedRequest| {
+                    let digest = signed.request.digest(&self.settings.domain);
+                    past.get(&id).is_some_and(|ended| {
+                        ended.outcome == Outcome::Expired && ended.digest.is_some_and(|known| known != digest)
+                    })
+                };
+                if planted!(ExpiredIsUnknown) || !given.get(&id).copied().is_some_and(|signed| other(&signed)) {
+                    return Err(Objection::Settled(id));
+                }
+                other_content = Some(id);
             }
             let known = self.pool.get(id);
             let given = given.remove(&id);
             let signed = given.or(known.map(|tracked| &tracked.signed)).ok_or(Objection::Unknown(id))?;
-            if signed.request.to_call(&self.settings.charter) != *call {
+            if signed.request.to_call(&self.settings.charter) != *call && !planted!(CallsUnchecked) {
                 return Err(Objection::CallsDiffer);
             }
             if known.is_none_or(|known| !known.is_verified() || known.signed != *signed) {
@@ -199,7 +209,9 @@ impl State {
                 if known.signed.request != signed.request {
                     other_content = Some(id);
                 }
-                if let Some((epoch, nonce)) = known.bound().filter(|bound| *bound != place) {
+                if let Some((epoch, nonce)) =
+                    known.bound().filter(|bound| *bound != place && !planted!(BindingUnchecked))
+                {
                     return Err(Objection::Bound { id, epoch, nonce });
                 }
             }
@@ -267,8 +279,13 @@ impl State {
     fn check_equivocation(&mut self, step: &mut Step, nonce: u64, seat: usize) {
         let Some((epoch, slot)) = self.epoch().zip(self.slots.get(&nonce)) else { return };
         let void = Turn::void(self.settings.ring, epoch, nonce).digest(&self.settings.domain);
-        let mut signed = slot.votes.iter().filter(|(digest, by)| **digest != void && by.contains_key(&seat));
-        if let (Some((first, _)), Some((second, _))) = (signed.next(), signed.next()) {
+        let mut signed = slot
+            .votes
+            .iter()
+            .filter(|(digest, by)| (planted!(VoidIsContent) || **digest != void) && by.contains_key(&seat));
+        if let (Some((first, _)), Some((second, _))) = (signed.next(), signed.next())
+            && !planted!(EquivocationIgnored)
+        {
             let proof = slot.signed_turn(*first, seat).zip(slot.signed_turn(*second, seat));
             let proof = proof.map(|(first, second)| Box::new(Equivocation { first, second }));
             let halt = Halt::Equivocation { seat, nonce, first: *first, second: *second, proof };

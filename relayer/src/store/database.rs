@@ -69,7 +69,24 @@ pub(super) fn create(location: &Location, identity: &Identity) -> Result<Connect
 pub(super) fn open(location: &Location, identity: &Identity) -> Result<Connection, StoreError> {
     let connection = connect(location, OpenFlags::empty())?;
     check_identity(&connection, &location.path, identity)?;
+    if !ring_core::planted!(LogNotRewritten) {
+        rewrite_log(&connection)?;
+    }
     Ok(connection)
+}
+
+/// Puts on the medium what was read. The process before this one may have been killed between a write and its sync, or have
+/// seen a sync fail: then the system shows what a power cut would take, and no later sync writes it again. Moved into the
+/// database it is written anew; and the log begins anew with a commit, whose sync takes with it what is left of the old one.
+fn rewrite_log(connection: &Connection) -> Result<(), StoreError> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+    if busy {
+        return Err(StoreError::damaged(0, "its log cannot be moved into the database"));
+    }
+    // What counts is that it writes.
+    let starts: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", starts.wrapping_add(1))?;
+    Ok(())
 }
 
 /// Reserves the name with the right mode before SQLite opens it, and makes the name last.
@@ -108,7 +125,9 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Connection, StoreErr
         connection.pragma_update(None, "locking_mode", "exclusive")?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         // FULL in WAL mode, with the directory when the log is made: every commit is synced.
-        connection.pragma_update(None, "synchronous", "extra")?;
+        let synchronous = if ring_core::planted!(NoSync) { "off" } else { "extra" };
+        let synchronous = if ring_core::planted!(SyncAtCheckpoints) { "normal" } else { synchronous };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")
     };
