@@ -245,9 +245,10 @@ fn read<T: for<'de> Deserialize<'de>>(url: &str, body: &str) -> Result<T, Client
 
 fn failure(url: String, status: StatusCode, body: &str) -> ClientError {
     let answer: Value = serde_json::from_str(body).unwrap_or_default();
-    let text = |name: &str| answer["error"][name].as_str().unwrap_or(body).to_owned();
-    let (code, message) = (text("code"), text("message"));
-    match status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+    let text = |name: &str| answer[name].as_str().unwrap_or(body).to_owned();
+    let (code, message) = (text("code"), text("detail"));
+    let is_temporary = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    match status.is_server_error() || is_temporary {
         true => ClientError::Unavailable { url, code, message },
         false => ClientError::Refused { url, status: status.as_u16(), message },
     }

@@ -15,6 +15,9 @@ use tokio::process::Command;
 
 use crate::{client::Client, keys::KeyFiles, process::Process};
 
+/// Here all clients come from one address.
+const REQUESTS_PER_SECOND: u32 = 100_000;
+
 /// What all seats of a ring are told.
 #[derive(Clone, Debug)]
 pub struct RingSettings {
@@ -199,7 +202,11 @@ impl Seat {
             },
             signer: SignerSection { keystore: &self.key.keystore, password_file: &self.key.password_file },
             store: StoreSection { path: self.store() },
-            api: ApiSection { listen: self.api, requesters: &settings.requesters },
+            api: ApiSection {
+                listen: self.api,
+                requesters: &settings.requesters,
+                requests_per_second: REQUESTS_PER_SECOND,
+            },
             policy: &settings.policy,
             peers: (ring.len() > 1).then(|| PeersSection {
                 listen: self.peers,
@@ -348,6 +355,7 @@ struct StoreSection {
 
 #[derive(Serialize)]
 struct ApiSection<'a> {
+    requests_per_second: u32,
     listen: SocketAddr,
     requesters: &'a [Address],
 }

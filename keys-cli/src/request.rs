@@ -154,15 +154,11 @@ pub struct Answer {
     pub whole: Value,
 }
 
+/// What a relayer says when it refuses (RFC 9457).
 #[derive(Deserialize)]
-struct Refusal {
-    error: Reason,
-}
-
-#[derive(Deserialize)]
-struct Reason {
+struct Problem {
     code: Option<String>,
-    message: String,
+    detail: String,
 }
 
 enum Attempt {
@@ -280,7 +276,7 @@ impl Relayer {
             return understand(&body);
         }
         let (code, message) = match serde_json::from_slice(&body) {
-            Ok(Refusal { error: Reason { code, message } }) => (code, message),
+            Ok(Problem { code, detail }) => (code, detail),
             Err(_) => (None, "it gave no reason".to_owned()),
         };
         if status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) {

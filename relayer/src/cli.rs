@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use eyre::eyre;
 
+use crate::http::Scope;
+
 /// Runs one seat of a ring.
 #[derive(Debug, Parser)]
 #[command(name = "ring-relayer", version, propagate_version = true)]
@@ -78,6 +80,23 @@ pub enum Command {
         #[arg(long = "name", value_name = "HOST", required = true, num_args = 1..)]
         names: Vec<String>,
     },
+    /// Make a token for a client of the HTTP interface.
+    ///
+    /// The token goes to the standard output, once: nothing keeps it. What belongs into the configuration goes to the standard
+    /// error, and holds only its hash.
+    Token {
+        /// Whose it is, for logs and messages.
+        #[arg(long)]
+        name: String,
+        /// What it is for; several may be given.
+        #[arg(long = "scope", value_name = "SCOPE", required = true, num_args = 1.., value_parser = scope)]
+        scopes: Vec<Scope>,
+    },
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    let names = || Scope::ALL.map(Scope::name).join(", ");
+    Scope::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| format!("there are {}", names()))
 }
 
 #[cfg(test)]
@@ -115,6 +134,16 @@ mod tests {
     fn resuming_needs_the_epoch() {
         assert!(parse("ring-relayer resume").is_err());
         assert!(matches!(parse("ring-relayer resume --epoch 3").unwrap().command, Command::Resume { epoch: 3 }));
+    }
+
+    #[test]
+    fn a_token_is_for_scopes_that_there_are() {
+        let cli = parse("ring-relayer token --name shop --scope submit read").unwrap();
+        let Command::Token { scopes, .. } = cli.command else { panic!("{cli:?}") };
+        assert_eq!(scopes, [Scope::Submit, Scope::Read]);
+        for line in ["ring-relayer token --name shop", "ring-relayer token --name shop --scope all"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub mod explain;
 pub mod http;
 pub mod metrics;
 pub mod peers;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
+mod running;
 pub mod seat;
 pub mod signer;
 pub mod store;
+pub mod token;
+pub mod webhook;

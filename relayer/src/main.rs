@@ -11,6 +11,7 @@ use ring_relayer::{
     explain,
     metrics::Metrics,
     seat::Seat,
+    token,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -47,6 +48,12 @@ async fn run(cli: Cli) -> eyre::Result<()> {
         }
         Command::Check => {
             println!("{}", Seat::load(cli.only_config()?).await?.report());
+            Ok(())
+        }
+        Command::Token { name, scopes } => {
+            let made = token::make(name, scopes);
+            eprintln!("{}", made.entry);
+            println!("{}", made.token.as_str());
             Ok(())
         }
         Command::Certificate { out_cert, out_key, names } => Ok(certificate::create(out_cert, out_key, names)?),

@@ -24,6 +24,7 @@ use crate::{
     peers::{self, Peers},
     signer::KeystoreSigner,
     store::{Identity, Location, Store, StoreError},
+    webhook::{self, Deliverer},
 };
 
 /// How long the parts may take to end.
@@ -175,6 +176,7 @@ impl Seat {
         let api = listen(self.config.api.listen, "api.listen").await?;
 
         let (handle, commands) = Handle::channel(1_024);
+        let deliverers = self.deliverers(&mut store, &handle)?;
         let (views_in, views) = mpsc::channel(4);
         let start = Cursor {
             first_open_nonce: state.first_open_nonce(),
@@ -194,12 +196,30 @@ impl Seat {
 
         let mut parts = JoinSet::new();
         let outbox = self.start_peers(&handle, &mut parts, &cancel).await?;
-        let limits = http::Limits::new(self.config.api.accept_timeout);
-        let serving = http::serve(api, handle.clone(), outbox.clone(), limits, cancel.clone());
+        let setup = http::Setup {
+            handle: handle.clone(),
+            peers: outbox.clone(),
+            chain: watcher.connection(),
+            key: self.settings.key,
+            quorum: self.settings.charter.quorum.into(),
+            copies: self.settings.copies,
+            metrics: metrics.clone(),
+            tokens: self.config.api.tokens.clone(),
+            rate: Some(self.config.api.rate),
+            limits: http::Limits::new(self.config.api.accept_timeout),
+        };
+        let serving = http::serve(api, setup, cancel.clone());
         parts.spawn(async move {
             serving.await;
             Ok(())
         });
+        for deliverer in deliverers {
+            let cancel = cancel.clone();
+            parts.spawn(async move {
+                cancel.run_until_cancelled_owned(deliverer.run()).await;
+                Ok(())
+            });
+        }
         parts.spawn(async move {
             watcher.run().await;
             Ok(())
@@ -243,6 +263,18 @@ impl Seat {
             parts.shutdown().await;
         }
         outcome
+    }
+
+    /// What delivers to the webhooks, from where it was left.
+    fn deliverers(&self, store: &mut Store, handle: &Handle) -> eyre::Result<Vec<Deliverer>> {
+        let source = webhook::Source { ring: self.settings.ring, seat: self.seat, key: self.settings.key };
+        let mut deliverers = Vec::new();
+        for webhook in &self.config.webhooks {
+            let place = store.webhook(&webhook.name)?;
+            let pace = webhook::Pace::default();
+            deliverers.push(Deliverer::new(webhook.clone(), source, handle.clone(), pace, place)?);
+        }
+        Ok(deliverers)
     }
 
     /// Listens for the other seats and starts talking to them; in a ring of one there are none.

@@ -17,7 +17,7 @@ use ring_core::{Halt as HaltReason, Message, Outcome, Record, Settled};
 use ring_relayer::{
     chain::{TransactionSigner, Wanted},
     signer::{KeystoreSigner, Permit, Signer, SignerError},
-    store::{DurableReservation, Identity, Location, Store, StoreError},
+    store::{Change, DurableReservation, Identity, Location, Place, Store, StoreError},
 };
 use tempfile::TempDir;
 
@@ -298,6 +298,55 @@ fn an_end_is_found_by_id_and_stays_the_first() {
 
     let taken_again = store.commit(&[Record::Request(known)]);
     assert!(matches!(taken_again, Err(StoreError::Database(_))), "{taken_again:?}");
+}
+
+/// What the store says of a request in a change.
+fn told(history: &[Change]) -> Vec<String> {
+    history.iter().map(|change| serde_json::to_value(&change.event).unwrap()["status"].to_string()).collect()
+}
+
+#[test]
+fn the_history_is_read_in_pieces_from_any_place_and_a_request_ends_in_it_once() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    let (one, two) = (request(1), request(2));
+    let (one_id, two_id) = (one.request.id, two.request.id);
+    let executed = Outcome::Executed { nonce: 0, transaction: B256::ZERO };
+    let again = Outcome::Disputed { nonce: 1, transaction: B256::ZERO };
+    let records =
+        [Record::Request(one), Record::Request(two), finality(0, vec![(one_id, executed), (two_id, executed)])];
+    store.commit(&records).unwrap();
+    assert_eq!(told(&store.changes(&records).unwrap()), ["\"received\"", "\"received\"", "\"final\"", "\"final\""]);
+    store.commit(&[finality(1, vec![(one_id, again)])]).unwrap();
+
+    let start = Place::after(1);
+    let whole = store.history(start, 100).unwrap();
+    assert!(whole.is_all() && whole.reached == store.end());
+    assert_eq!(told(&whole.changes), ["\"received\"", "\"received\"", "\"final\"", "\"final\""]);
+    for (index, change) in whole.changes.iter().enumerate() {
+        let mut rest = Vec::new();
+        let mut place = change.place;
+        while place < store.end() {
+            let piece = store.history(place, 1).unwrap();
+            rest.extend(piece.changes);
+            // From inside a record on, the first piece is the rest of that record.
+            place = piece.reached;
+        }
+        assert_eq!(rest, whole.changes[index + 1..], "after {}", change.place);
+    }
+}
+
+#[test]
+fn what_a_client_asked_for_is_there_with_who_signed_it() {
+    let bench = Bench::new();
+    let mut store = bench.create();
+    let mut signed = request(1);
+    let signature = bench.key.sign_hash_sync(&signed.request.digest(&DOMAIN)).unwrap();
+    signed.signature = ring_contracts::FixedBytes(signature.as_bytes());
+    store.commit(&[Record::Request(signed.clone())]).unwrap();
+    let posted = store.posted(signed.request.id).unwrap().unwrap();
+    assert_eq!((posted.request, posted.requester), (signed.request, Some(bench.key.address())));
+    assert_eq!(store.posted(RequestId::repeat_byte(9)).unwrap(), None);
 }
 
 #[test]

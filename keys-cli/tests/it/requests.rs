@@ -123,7 +123,7 @@ fn a_request_is_signed_by_its_requester_and_says_what_was_asked() {
 #[test]
 fn the_same_command_asks_for_the_same_thing_after_a_failure() {
     let place = Place::with_keys();
-    let failing = (503, json!({ "error": { "code": "not_durable", "message": "too few peers" } }));
+    let failing = (503, json!({ "code": "not_durable", "detail": "too few peers" }));
     let relayer = Relayer::start(&[failing], &[answer("final")]);
     let to = address("spare");
     let line = format!("--pay native --to {to} --amount 1 --id {ID}");
@@ -142,7 +142,7 @@ fn the_same_command_asks_for_the_same_thing_after_a_failure() {
 #[test]
 fn a_relayers_refusal_is_shown_in_its_words() {
     let place = Place::with_keys();
-    let refusal = (409, json!({ "error": { "code": "id_taken", "message": "this id has other content" } }));
+    let refusal = (409, json!({ "code": "id_taken", "detail": "this id has other content" }));
     let relayer = Relayer::start(&[refusal], &[answer("final")]);
     let run = place.run(&relayer.ask(&format!("--pay native --to {} --amount 1", address("spare"))));
     run.refused(6, &["409", "id_taken", "this id has other content"]);

@@ -73,16 +73,16 @@ impl Config {
 }
 
 /// Collects what is wrong. A method that returns `None` has put at least one problem down.
-struct Check<'a> {
-    base: &'a Path,
+pub(super) struct Check<'a> {
+    pub(super) base: &'a Path,
     /// The variable that set a field, by the field.
     overridden: BTreeMap<String, String>,
     problems: Vec<Problem>,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Check<'_> {
-    fn problem<T>(&mut self, field: impl Into<String>, reason: impl Display) -> Option<T> {
+    pub(super) fn problem<T>(&mut self, field: impl Into<String>, reason: impl Display) -> Option<T> {
         let mut field = field.into();
         if let Some(variable) = self.overridden.get(&field) {
             field = format!("{field} ({variable})");
@@ -107,6 +107,7 @@ impl Check<'_> {
             None => Some(None),
         };
         let policy = self.policy(&raw.policy, seats);
+        let webhooks = self.webhooks(&raw.webhook);
         Some(Config {
             chain: chain?,
             ring: ring?,
@@ -116,6 +117,7 @@ impl Check<'_> {
             peers: peers?,
             evidence: Sources::default(),
             policy: policy?,
+            webhooks: webhooks?,
             warnings: Vec::new(),
         })
     }
@@ -249,6 +251,14 @@ impl Check<'_> {
     fn api(&mut self, raw: &raw::Api, ring: Option<&Ring>) -> Option<Api> {
         let listen = self.socket("api.listen", &raw.listen);
         let accept = self.at_least_one("api.accept_timeout_ms", raw.accept_timeout_ms, 5_000);
+        let rate = self.rate(raw);
+        let tokens = self.tokens(&raw.token);
+        if let Some(listen) = listen.filter(|listen| raw.token.is_empty() && !listen.ip().is_loopback()) {
+            self.warnings.push(format!(
+                "api.listen: {listen} is reached from other hosts, and there is no [[api.token]]: whoever reaches it sees every \
+                 payment; make tokens with `ring-relayer token`, or listen on 127.0.0.1"
+            ));
+        }
         let requesters = self.addresses("api.requesters", &raw.requesters.0, Self::address);
         if raw.requesters.0.is_empty() {
             self.problem::<()>(
@@ -266,7 +276,8 @@ impl Check<'_> {
             return self.problem("api.requesters", reason);
         }
         let requesters = requesters.into_iter().collect();
-        Some(Api { listen: listen?, requesters, accept_timeout: Duration::from_millis(accept?) })
+        let accept_timeout = Duration::from_millis(accept?);
+        Some(Api { listen: listen?, requesters, accept_timeout, tokens: tokens?, rate: rate? })
     }
 
     fn peers(&mut self, raw: &raw::Peers, seats: usize) -> Option<Peers> {
@@ -391,7 +402,14 @@ impl Check<'_> {
         }
     }
 
-    fn within(&mut self, field: &str, value: Option<Whole>, default: u64, least: u64, most: u64) -> Option<u64> {
+    pub(super) fn within(
+        &mut self,
+        field: &str,
+        value: Option<Whole>,
+        default: u64,
+        least: u64,
+        most: u64,
+    ) -> Option<u64> {
         match value.map_or(default, |value| value.0) {
             value if (least..=most).contains(&value) => Some(value),
             value => {
@@ -466,7 +484,7 @@ impl Check<'_> {
         complete.then_some(addresses)
     }
 
-    fn secret(&mut self, field: &str, path: &Path) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    pub(super) fn secret(&mut self, field: &str, path: &Path) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         match files::secret(path) {
             Ok(secret) => {
                 self.warnings.extend(secret.warning.map(|warning| format!("{field}: {warning}")));

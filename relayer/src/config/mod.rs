@@ -2,11 +2,13 @@
 //!
 //! The file is read [raw](raw), and becomes a [`Config`] once; everything that is wrong with its values is said at once.
 //! `RING_RELAYER__CHAIN__RPC` in the environment takes the place of `rpc` in `[chain]`, and so on for every field outside
-//! `[[peers.seat]]`. Relative paths are relative to the file.
+//! `[[peers.seat]]`, `[[api.token]]` and `[[webhook]]`. Relative paths are relative to the file.
 
 mod check;
 mod files;
 mod raw;
+mod tokens;
+mod webhooks;
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -16,7 +18,9 @@ use ring_core::{Settings, SettingsError};
 
 use crate::{
     evidence::Sources,
+    http::{Rate, Token},
     peers::{Identity, Peer},
+    webhook::Webhook,
 };
 
 pub use files::{SecretFileError, read_secret};
@@ -44,6 +48,8 @@ pub struct Config {
     pub evidence: Sources,
     /// The rules that all seats share.
     pub policy: Policy,
+    /// Who is told what happens.
+    pub webhooks: Vec<Webhook>,
     /// What is allowed and still worth a word to the operator.
     pub warnings: Vec<String>,
 }
@@ -137,6 +143,10 @@ pub struct Api {
     pub requesters: BTreeSet<Address>,
     /// How long a client that posts waits for copies at the peers.
     pub accept_timeout: Duration,
+    /// Who may do what. Without any, everybody may do everything.
+    pub tokens: Vec<Token>,
+    /// How often: each token, or each address where there are none.
+    pub rate: Rate,
 }
 
 /// What the other seats talk to, and where they are.

@@ -15,6 +15,8 @@ pub(super) struct Raw {
     pub(super) peers: Option<Peers>,
     #[serde(default)]
     pub(super) policy: Policy,
+    #[serde(default)]
+    pub(super) webhook: Vec<Webhook>,
 }
 
 // No `Debug` of the URL: it may hold a provider's access token.
@@ -76,6 +78,34 @@ pub(super) struct Api {
     pub(super) listen: String,
     pub(super) requesters: List,
     pub(super) accept_timeout_ms: Option<Whole>,
+    pub(super) requests_per_second: Option<Whole>,
+    pub(super) burst: Option<Whole>,
+    #[serde(default)]
+    pub(super) token: Vec<Token>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Token {
+    pub(super) name: String,
+    pub(super) sha256: String,
+    pub(super) scopes: Vec<String>,
+}
+
+// No `Debug` of the URL: its path may be all that keeps others from posting there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) secret_file: String,
+    pub(super) events: Vec<String>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -327,6 +327,106 @@ fn a_secret_is_read_whole_or_not_at_all() {
     assert!(matches!(read_secret(&folder.path().join("none")), Err(SecretFileError::Unreadable { .. })));
 }
 
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// The same with tokens behind the requesters.
+fn with_tokens(tokens: &[(&str, &str, &str)]) -> String {
+    let entry = |(name, sha256, scopes): &(&str, &str, &str)| {
+        format!("[[api.token]]\nname = \"{name}\"\nsha256 = \"{sha256}\"\nscopes = [{scopes}]\n")
+    };
+    with("[peers]", &(tokens.iter().map(entry).collect::<String>() + "[peers]"))
+}
+
+#[test]
+fn tokens_and_rates_are_read() {
+    let config = load(FILE).unwrap();
+    assert!(config.api.tokens.is_empty());
+    assert_eq!((config.api.rate.per_second.get(), config.api.rate.burst.get()), (1_000, 2_000));
+    let text = with_tokens(&[("shop", HASH, "\"submit\", \"read\"")]);
+    let text = text.replacen("[[api.token]]", "requests_per_second = 5\n[[api.token]]", 1);
+    let config = load(&text).unwrap();
+    assert_eq!(config.api.tokens[0].hash, crate::http::TokenHash::of("test"));
+    assert_eq!(config.api.tokens[0].scopes.len(), 2);
+    assert_eq!((config.api.rate.per_second.get(), config.api.rate.burst.get()), (5, 10));
+}
+
+#[test]
+fn a_senseless_token_is_refused_with_its_field() {
+    let other = HASH.replacen('9', "8", 1);
+    for (tokens, field, reason) in [
+        (&[("shop", "ring_123", "\"read\"")][..], "api.token[0].sha256", "not the token"),
+        (&[("shop", &HASH[1..], "\"read\"")], "api.token[0].sha256", "64"),
+        (&[("shop", HASH, "\"write\"")], "api.token[0].scopes", "submit, read, events, operate"),
+        (&[("shop", HASH, "")], "api.token[0].scopes", "at least one"),
+        (&[("a shop", HASH, "\"read\"")], "api.token[0].name", "no name"),
+        (&[("shop", HASH, "\"read\""), ("shop", &other, "\"read\"")], "api.token[1].name", "twice"),
+        (&[("shop", HASH, "\"read\""), ("other", HASH, "\"read\"")], "api.token[1].sha256", "the same"),
+    ] {
+        let found = problems(&with_tokens(tokens));
+        let is_there = found.iter().any(|(found, why)| found == field && why.contains(reason));
+        assert!(is_there, "{tokens:?}: {found:?}");
+        assert!(found.iter().all(|(_, why)| !why.contains("ring_123")), "{found:?}");
+    }
+}
+
+#[test]
+fn an_open_interface_that_others_reach_is_warned_of() {
+    let reached = ("127.0.0.1:8080", "0.0.0.0:8080");
+    let open = load(&FILE.replacen(reached.0, reached.1, 1)).unwrap();
+    assert!(open.warnings.iter().any(|warning| warning.contains("api.token")), "{:?}", open.warnings);
+    let closed = with_tokens(&[("shop", HASH, "\"read\"")]).replacen(reached.0, reached.1, 1);
+    assert_eq!(load(&closed).unwrap().warnings, [""; 0]);
+}
+
+/// The same with a webhook at the end, whose secret is in `seat-0.secret`.
+fn with_webhook(name: &str, url: &str, events: &str) -> String {
+    format!(
+        "{FILE}[[webhook]]\nname = \"{name}\"\nurl = \"{url}\"\nsecret_file = \"seat-0.secret\"\nevents = [{events}]\n"
+    )
+}
+
+fn load_webhook(secret: &str, text: &str) -> Result<Config, ConfigError> {
+    let folder = folder();
+    let path = folder.path().join("seat-0.secret");
+    std::fs::write(&path, secret).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    load_from(&folder, text, &[])
+}
+
+#[test]
+fn a_webhook_is_read_and_its_secret_does_not_show() {
+    let text = with_webhook("shop", "https://shop.example/hidden", "\"final\", \"halted\"");
+    let config = load_webhook("0123456789abcdef\n", &text).unwrap();
+    assert_eq!(config.warnings, [""; 0]);
+    let [webhook] = &config.webhooks[..] else { panic!("{config:?}") };
+    let plain = crate::webhook::Secret::new(zeroize::Zeroizing::new(b"0123456789abcdef".to_vec()));
+    assert_eq!(webhook.secret.sign(1, b"x"), plain.sign(1, b"x"), "a line break at the end is not part of it");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("0123456789abcdef") && !shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn a_senseless_webhook_is_refused_with_its_field() {
+    let url = "https://shop.example/hidden";
+    let twice = with_webhook("shop", url, "\"final\"");
+    let twice = format!("{twice}{}", &twice[FILE.len()..]);
+    for (secret, text, field) in [
+        ("0123456789abcde\n", with_webhook("shop", url, "\"final\""), "webhook[0].secret_file"),
+        ("0123456789abcdef", with_webhook("shop", "ftp://x/hidden", "\"final\""), "webhook[0].url"),
+        ("0123456789abcdef", with_webhook("shop", "https://u:hidden@x", "\"final\""), "webhook[0].url"),
+        ("0123456789abcdef", with_webhook("shop", url, "\"executed\""), "webhook[0].events"),
+        ("0123456789abcdef", with_webhook("shop", url, ""), "webhook[0].events"),
+        ("0123456789abcdef", with_webhook("", url, "\"final\""), "webhook[0].name"),
+        ("0123456789abcdef", twice, "webhook[1].name"),
+    ] {
+        let Err(error @ ConfigError::Values { .. }) = load_webhook(secret, &text) else { panic!("{text}") };
+        let shown = error.to_string();
+        assert!(shown.contains(field) && !shown.contains("hidden"), "{field}: {shown}");
+    }
+    let plain = load_webhook("0123456789abcdef", &with_webhook("shop", "http://shop.example", "\"final\"")).unwrap();
+    assert!(plain.warnings.iter().any(|warning| warning.contains("https://")), "{:?}", plain.warnings);
+}
+
 #[test]
 fn finality_without_confirmations_is_warned_of() {
     let config = load(&with("\"finalized\"", "0")).unwrap();

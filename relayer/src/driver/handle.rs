@@ -5,7 +5,10 @@ use std::time::Duration;
 use ring_contracts::{RequestId, SignedRequest};
 use ring_core::{Evidence, Message, Overview, Refusal, RequestStatus};
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::{Goal, Listing, Page, RequestDetail};
+use crate::store::{Change, History, Place};
 
 use crate::explain::Story;
 
@@ -21,12 +24,56 @@ pub enum Command {
         /// Where the answer goes.
         reply: oneshot::Sender<Receipt>,
     },
+    /// A client posted several at once.
+    SubmitAll {
+        /// The requests, and where the answer to each goes.
+        requests: Vec<(SignedRequest, oneshot::Sender<Receipt>)>,
+        /// How long to wait for copies at peers.
+        patience: Duration,
+    },
     /// What is known of a request?
-    Status {
+    Detail {
         /// Which request.
         id: RequestId,
         /// Where the answer goes.
-        reply: oneshot::Sender<Option<RequestStatus>>,
+        reply: oneshot::Sender<Option<RequestDetail>>,
+    },
+    /// The same, once it is so far; at once if it is unknown.
+    Watch {
+        /// Which request.
+        id: RequestId,
+        /// How far.
+        goal: Goal,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Option<RequestDetail>>,
+    },
+    /// Which requests are there?
+    List {
+        /// Which of them.
+        listing: Listing,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Page>,
+    },
+    /// What happened since then?
+    History {
+        /// Since when.
+        after: Place,
+        /// From how many records at most.
+        rows: usize,
+        /// Where the answer goes.
+        reply: oneshot::Sender<History>,
+    },
+    /// A webhook has been delivered up to here. Remembered soon.
+    Delivery {
+        /// Which webhook.
+        webhook: String,
+        /// Up to where.
+        place: Place,
+    },
+    /// Does the store take what it is given?
+    Probe {
+        /// Answered once it did. If it does not, the process ends.
+        reply: oneshot::Sender<()>,
     },
     /// The seat at a glance?
     Overview {
@@ -79,9 +126,18 @@ pub enum Receipt {
 }
 
 /// Something that those who follow this seat want to know.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// Something that is on disk.
+    Change(Change),
+    /// Something that is not, and is forgotten by a restart.
+    Passing(PassingEvent),
+}
+
+/// What happens without being written down.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Notice {
+pub enum PassingEvent {
     /// A request is further than it was.
     Request {
         /// How far.
@@ -116,6 +172,7 @@ pub struct Stopped;
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     notices: broadcast::Sender<Notice>,
+    end: watch::Sender<Place>,
 }
 
 impl Handle {
@@ -126,7 +183,7 @@ impl Handle {
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(capacity);
         let (notices, _) = broadcast::channel(Self::NOTICES);
-        (Self { commands, notices }, receiver)
+        (Self { commands, notices, end: watch::Sender::new(Place::START) }, receiver)
     }
 
     /// Takes a request. Waits at most `patience` for its copies.
@@ -137,12 +194,72 @@ impl Handle {
         self.ask(|reply| Command::Submit { request, patience, reply }).await
     }
 
+    /// Takes several requests at once, each by itself; the answers are in their order. Waits at most `patience` for copies.
+    ///
+    /// # Errors
+    /// The driver has stopped: whether they were taken is not known.
+    pub async fn submit_all(&self, requests: Vec<SignedRequest>, patience: Duration) -> Result<Vec<Receipt>, Stopped> {
+        let (requests, answers): (Vec<_>, Vec<_>) = requests
+            .into_iter()
+            .map(|request| {
+                let (reply, answer) = oneshot::channel();
+                ((request, reply), answer)
+            })
+            .unzip();
+        self.commands.send(Command::SubmitAll { requests, patience }).await.map_err(|_| Stopped)?;
+        let mut receipts = Vec::with_capacity(answers.len());
+        for answer in answers {
+            receipts.push(answer.await.map_err(|_| Stopped)?);
+        }
+        Ok(receipts)
+    }
+
     /// What is known of a request.
     ///
     /// # Errors
     /// The driver has stopped.
-    pub async fn request_status(&self, id: RequestId) -> Result<Option<RequestStatus>, Stopped> {
-        self.ask(|reply| Command::Status { id, reply }).await
+    pub async fn request(&self, id: RequestId) -> Result<Option<RequestDetail>, Stopped> {
+        self.ask(|reply| Command::Detail { id, reply }).await
+    }
+
+    /// What is known of a request, once it is so far, however long that takes; at once if nothing is known of it.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn watch(&self, id: RequestId, goal: Goal) -> Result<Option<RequestDetail>, Stopped> {
+        self.ask(|reply| Command::Watch { id, goal, reply }).await
+    }
+
+    /// Some of the requests.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn list(&self, listing: Listing) -> Result<Page, Stopped> {
+        self.ask(|reply| Command::List { listing, reply }).await
+    }
+
+    /// What happened since then, from at most `rows` records.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn history(&self, after: Place, rows: usize) -> Result<History, Stopped> {
+        self.ask(|reply| Command::History { after, rows, reply }).await
+    }
+
+    /// Says up to where a webhook has been delivered. It is remembered soon, and at the latest when the driver stops.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn note_delivery(&self, webhook: String, place: Place) -> Result<(), Stopped> {
+        self.commands.send(Command::Delivery { webhook, place }).await.map_err(|_| Stopped)
+    }
+
+    /// Makes sure that the store takes what it is given.
+    ///
+    /// # Errors
+    /// The driver has stopped: also if it did so because the store does not.
+    pub async fn probe(&self) -> Result<(), Stopped> {
+        self.ask(|reply| Command::Probe { reply }).await
     }
 
     /// The seat at a glance.
@@ -204,6 +321,16 @@ impl Handle {
     pub(crate) fn notify(&self, notice: Notice) {
         // Nobody following is no error.
         let _ = self.notices.send(notice);
+    }
+
+    /// The end of the history, from now on. Before the driver runs it is the beginning.
+    pub fn end(&self) -> watch::Receiver<Place> {
+        self.end.subscribe()
+    }
+
+    /// The history has become longer.
+    pub(crate) fn note_end(&self, end: Place) {
+        self.end.send_replace(end);
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {

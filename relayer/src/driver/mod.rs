@@ -2,9 +2,11 @@
 //! perform its actions. Whatever waits (the signer, the network, the chain) waits elsewhere and comes back as an event.
 
 mod handle;
+mod listing;
+mod notifying;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -24,10 +26,15 @@ use crate::{
     explain::Story,
     metrics::SeatMetrics,
     signer::{Permit, Signer, SignerError},
-    store::{Store, StoreError},
+    store::{Place, Store, StoreError},
 };
 
-pub use handle::{Command, Handle, Notice, Receipt, Stopped};
+pub use handle::{Command, Handle, Notice, PassingEvent, Receipt, Stopped};
+pub use listing::{Listing, Page, RequestDetail, Status};
+pub use notifying::Goal;
+
+/// How long it may be since the store last took something without it being tried before saying that it does.
+const TRUSTED: Duration = Duration::from_secs(5);
 
 /// How many events at most share a transaction of the store. What waits is taken together, so the busier the seat the fewer
 /// the syncs an event.
@@ -77,6 +84,12 @@ pub struct Driver {
     asking: BTreeMap<RequestId, VecDeque<Asking>>,
     /// Clients that wait for copies at peers.
     waiting: BTreeMap<RequestId, Vec<Asking>>,
+    /// Clients that wait until requests are so far.
+    watching: notifying::Watching,
+    /// Up to where webhooks have been delivered, as far as that is not remembered yet.
+    deliveries: BTreeMap<String, Place>,
+    /// When the store last took something.
+    written: Instant,
 }
 
 /// A client that waits.
@@ -114,8 +127,18 @@ struct Batch {
 impl Driver {
     /// A driver of this state, which is what the store remembers.
     pub fn new(state: State, store: Store, edges: Edges) -> Self {
-        let (asking, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Self { state, store, edges, signed: mpsc::channel(16), asking, waiting }
+        edges.handle.note_end(store.end());
+        Self {
+            state,
+            store,
+            edges,
+            signed: mpsc::channel(16),
+            asking: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            watching: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            written: Instant::now(),
+        }
     }
 
     /// Runs until cancelled. Blocks the thread whenever it waits for the disk.
@@ -135,6 +158,7 @@ impl Driver {
             }
             self.work(batch)?;
         }
+        self.remember_deliveries()?;
         self.store.close();
         Ok(())
     }
@@ -163,6 +187,7 @@ impl Driver {
             Work::View(view) => batch.events.push(self.note_view(view)),
             Work::Tick => {
                 self.answer_the_late();
+                self.forget_the_impatient();
                 batch.events.push(Event::Tick);
             }
             Work::Signed(Signed { nonce, digest, result }) => match result {
@@ -170,9 +195,11 @@ impl Driver {
                 Err(error) => error!(nonce, %digest, %error, "the signer did not sign; it is asked again"),
             },
             Work::Command(Command::Submit { request, patience, reply }) => {
-                let asking = Asking { reply, until: Instant::now() + patience, is_new: false };
-                self.asking.entry(request.request.id).or_default().push_back(asking);
-                batch.events.push(Event::Submitted(request));
+                batch.events.push(self.submitted(request, patience, reply));
+            }
+            Work::Command(Command::SubmitAll { requests, patience }) => {
+                let submitted = requests.into_iter().map(|(request, reply)| self.submitted(request, patience, reply));
+                batch.events.extend(submitted);
             }
             Work::Command(Command::Received { from, messages, reply }) => {
                 batch.events.extend(messages.into_iter().map(|message| Event::Received { from, message }));
@@ -184,10 +211,25 @@ impl Driver {
             Work::Command(Command::Found { request, evidence }) => {
                 batch.events.push(Event::Found { request, evidence });
             }
-            Work::Command(question @ (Command::Status { .. } | Command::Overview { .. } | Command::Explain { .. })) => {
-                batch.questions.push(question);
+            Work::Command(Command::Delivery { webhook, place }) => {
+                self.deliveries.insert(webhook, place);
             }
+            Work::Command(
+                question @ (Command::Detail { .. }
+                | Command::Watch { .. }
+                | Command::List { .. }
+                | Command::History { .. }
+                | Command::Overview { .. }
+                | Command::Explain { .. }
+                | Command::Probe { .. }),
+            ) => batch.questions.push(question),
         }
+    }
+
+    fn submitted(&mut self, request: SignedRequest, patience: Duration, reply: oneshot::Sender<Receipt>) -> Event {
+        let asking = Asking { reply, until: Instant::now() + patience, is_new: false };
+        self.asking.entry(request.request.id).or_default().push_back(asking);
+        Event::Submitted(request)
     }
 
     /// Decide, make durable, act.
@@ -196,54 +238,82 @@ impl Driver {
             let mentioned = batch.events.iter().flat_map(Event::mentions);
             let past = self.store.settled(mentioned.filter(|id| !self.state.is_open(*id)))?;
             let events = batch.events.len();
+            let is_tick = batch.events.iter().any(|event| matches!(event, Event::Tick));
             let effects = self.state.step(batch.events, &past);
             let started = Instant::now();
             self.store.commit(&effects.records)?;
             self.edges.metrics.note_step(events, &effects, started.elapsed());
             self.edges.metrics.note_overview(&self.state.overview());
-            for action in effects.actions {
-                self.perform(action)?;
+            if !effects.records.is_empty() {
+                self.written = Instant::now();
             }
+            self.tell_of(&effects.records)?;
+            let mut changed = BTreeSet::new();
+            for action in effects.actions {
+                match action {
+                    Action::Changed { request } => drop(changed.insert(request)),
+                    action => self.perform(action)?,
+                }
+            }
+            self.tell_of_requests(changed)?;
             let cursor = Cursor {
                 first_open_nonce: self.state.first_open_nonce(),
                 from_block: self.state.final_block().unwrap_or(self.edges.from_block),
             };
             self.edges.cursor.send_if_modified(|current| std::mem::replace(current, cursor) != cursor);
+            if is_tick {
+                self.remember_deliveries()?;
+            }
         }
         // Whoever hung up asks again.
         for reply in batch.replies {
             let _ = reply.send(());
         }
-        for question in batch.questions {
-            match question {
-                Command::Status { id, reply } => drop(reply.send(self.status(id)?)),
-                Command::Overview { reply } => drop(reply.send(self.state.overview())),
-                Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
-                Command::Submit { .. }
-                | Command::Received { .. }
-                | Command::Delivered { .. }
-                | Command::Found { .. } => {}
+        batch.questions.into_iter().try_for_each(|question| self.answer_question(question))
+    }
+
+    fn answer_question(&mut self, question: Command) -> Result<(), StoreError> {
+        match question {
+            Command::Detail { id, reply } => drop(reply.send(listing::detail(&self.state, &self.store, id)?)),
+            Command::Watch { id, goal, reply } => self.watch(id, goal, reply)?,
+            Command::List { listing, reply } => drop(reply.send(listing::page(&self.state, &self.store, &listing)?)),
+            Command::History { after, rows, reply } => drop(reply.send(self.store.history(after, rows)?)),
+            Command::Overview { reply } => drop(reply.send(self.state.overview())),
+            Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
+            Command::Probe { reply } => {
+                if self.written.elapsed() > TRUSTED {
+                    self.store.probe()?;
+                    self.written = Instant::now();
+                }
+                let _ = reply.send(());
             }
+            Command::Submit { .. }
+            | Command::SubmitAll { .. }
+            | Command::Received { .. }
+            | Command::Delivered { .. }
+            | Command::Found { .. }
+            | Command::Delivery { .. } => {}
         }
         Ok(())
     }
 
-    /// What is known of a request, whether it has ended or not.
-    fn status(&self, id: RequestId) -> Result<Option<RequestStatus>, StoreError> {
-        if let Some(status) = self.state.request_status(id) {
-            return Ok(Some(status));
+    /// All that came together in one transaction: if it is lost, something is delivered once more.
+    fn remember_deliveries(&mut self) -> Result<(), StoreError> {
+        if self.deliveries.is_empty() {
+            return Ok(());
         }
-        let settled = self.store.settled([id])?;
-        Ok(settled.get(&id).map(|settled| RequestStatus { id, phase: settled.outcome.into() }))
+        self.store.note_webhooks(&std::mem::take(&mut self.deliveries))?;
+        self.written = Instant::now();
+        Ok(())
     }
 
     fn note_view(&self, view: ChainView) -> Event {
-        self.edges.handle.notify(Notice::Head {
+        self.edges.handle.notify(Notice::Passing(PassingEvent::Head {
             nonce: view.nonce,
             epoch: view.epoch,
             block: view.head.number,
             window: self.state.settings().charter.window_of(view.nonce).collect(),
-        });
+        }));
         self.drop_what_is_done(&view);
         Event::Chain(view)
     }
@@ -302,16 +372,11 @@ impl Driver {
                     self.answer_accepted(request, asking);
                 }
             }
-            Action::Changed { request } => {
-                if self.edges.handle.is_followed()
-                    && let Some(status) = self.status(request)?
-                {
-                    self.edges.handle.notify(Notice::Request { status });
-                }
-            }
+            // Collected before: each is told of once a step.
+            Action::Changed { .. } => {}
             Action::Alarm { reason } => {
                 error!(halted = self.state.halt().is_some(), "ALARM: {reason}");
-                self.edges.handle.notify(Notice::Alarm { reason });
+                self.edges.handle.notify(Notice::Passing(PassingEvent::Alarm { reason }));
                 if self.state.halt().is_some() {
                     self.edges.wanted.send_if_modified(|wanted| {
                         let turn = matches!(wanted, Some(Wanted::Turn { .. }));

@@ -26,8 +26,12 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Error> {
 
 /// Reads a body of at most `limit` bytes and parses it.
 pub(crate) async fn json<T: DeserializeOwned>(request: Request, limit: usize, patience: Duration) -> Result<T, Error> {
-    let bytes = timeout(patience, read(request, limit)).await.map_err(|_| Error::from(Code::SlowBody))??;
-    parse(&bytes)
+    parse(&bytes(request, limit, patience).await?)
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn bytes(request: Request, limit: usize, patience: Duration) -> Result<Vec<u8>, Error> {
+    timeout(patience, read(request, limit)).await.map_err(|_| Error::from(Code::SlowBody))?
 }
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Error> {
@@ -55,7 +59,7 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A segment without a name is "?", and the body as a whole ".".

@@ -1,7 +1,9 @@
-//! What clients are told when something is refused: the one place where refusals become status codes.
+//! What clients are told when something is refused: the one place where refusals become status codes. Every answer that is
+//! none has the form of RFC 9457, problem details.
+
+use std::time::Duration;
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -9,7 +11,13 @@ use ring_contracts::{RequestError, RequestId};
 use ring_core::Refusal;
 use serde::Serialize;
 
+use super::gate::Scope;
 use crate::driver::Stopped;
+
+/// The content type of a problem.
+const PROBLEM_JSON: &str = "application/problem+json";
+/// Where the kinds of problems are described: a place in the description that every relayer serves.
+const KINDS: &str = "/v1/openapi.yaml#/components/x-problems/";
 
 /// What can be wrong. The names are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +25,15 @@ pub(crate) enum Code {
     Malformed,
     BrokenBody,
     InvalidId,
+    InvalidQuery,
+    InvalidEventId,
     InvalidSignature,
+    Unauthorized,
+    ScopeMissing,
     UnknownRequester,
     UnknownRoute,
     UnknownRequest,
+    NotHalted,
     MethodNotAllowed,
     SlowBody,
     Conflict,
@@ -33,6 +46,7 @@ pub(crate) enum Code {
     CallNotPermitted,
     OverCap,
     TooMuchGas,
+    TooManyRequests,
     Internal,
     LeaseOver,
     Halted,
@@ -45,14 +59,19 @@ pub(crate) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::Malformed,
         Self::BrokenBody,
         Self::InvalidId,
+        Self::InvalidQuery,
+        Self::InvalidEventId,
         Self::InvalidSignature,
+        Self::Unauthorized,
+        Self::ScopeMissing,
         Self::UnknownRequester,
         Self::UnknownRoute,
         Self::UnknownRequest,
+        Self::NotHalted,
         Self::MethodNotAllowed,
         Self::SlowBody,
         Self::Conflict,
@@ -65,6 +84,7 @@ impl Code {
         Self::CallNotPermitted,
         Self::OverCap,
         Self::TooMuchGas,
+        Self::TooManyRequests,
         Self::Internal,
         Self::LeaseOver,
         Self::Halted,
@@ -83,7 +103,12 @@ impl Code {
         self.describe().0
     }
 
-    /// Status, name, and what to say where nothing better is known.
+    /// What it is in general: the same words for every problem of this kind.
+    pub(crate) fn title(self) -> &'static str {
+        self.describe().2
+    }
+
+    /// Status, name and title.
     fn describe(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "the body is not what is expected here"),
@@ -91,12 +116,23 @@ impl Code {
             Self::InvalidId => {
                 (StatusCode::BAD_REQUEST, "invalid_id", "an id is 0x and 32 hexadecimal digits, or a UUID with hyphens")
             }
+            Self::InvalidQuery => (StatusCode::BAD_REQUEST, "invalid_query", "the query is not what is expected here"),
+            Self::InvalidEventId => (
+                StatusCode::BAD_REQUEST,
+                "invalid_event_id",
+                "this is no id of an event of this seat: follow without one, and ask for the state of things",
+            ),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "send Authorization: Bearer and a token"),
+            Self::ScopeMissing => (StatusCode::FORBIDDEN, "scope_missing", "the token is not for this"),
             Self::InvalidSignature => (StatusCode::BAD_REQUEST, "invalid_signature", "the signature is impossible"),
             Self::UnknownRequester => (StatusCode::FORBIDDEN, "unknown_requester", "the signer is no requester here"),
-            Self::UnknownRoute => (StatusCode::NOT_FOUND, "unknown_route", "there is nothing here: see docs/api.yaml"),
+            Self::UnknownRoute => {
+                (StatusCode::NOT_FOUND, "unknown_route", "there is nothing here: see /v1/openapi.yaml")
+            }
             Self::UnknownRequest => (StatusCode::NOT_FOUND, "unknown_request", "no request with this id is known here"),
+            Self::NotHalted => (StatusCode::NOT_FOUND, "not_halted", "this seat is not halted"),
             Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method: see docs/api.yaml")
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method: see /v1/openapi.yaml")
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "slow_body", "the body took too long: nothing was done"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "the id belongs to a request with other content"),
@@ -114,6 +150,9 @@ impl Code {
             Self::OverCap => (StatusCode::UNPROCESSABLE_ENTITY, "over_cap", "it is more than the ring may ever spend"),
             Self::TooMuchGas => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "too_much_gas", "it is more gas than a turn may have")
+            }
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "more requests than are allowed: slow down")
             }
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this relayer made a mistake: its log tells more")
@@ -145,12 +184,12 @@ impl Code {
     }
 
     /// After how many seconds it makes sense to try again.
-    fn retry_after(self) -> Option<u16> {
+    fn retry_after(self) -> Option<u64> {
         match self {
             Self::Halted | Self::LeaseOver => Some(60),
             Self::Stopping => Some(10),
             Self::NotEnoughCopies => Some(2),
-            Self::NotReady | Self::Busy | Self::NoAnswer => Some(1),
+            Self::NotReady | Self::Busy | Self::NoAnswer | Self::TooManyRequests => Some(1),
             _ => None,
         }
     }
@@ -162,11 +201,27 @@ pub(crate) struct Error {
     code: Code,
     message: String,
     field: Option<String>,
+    /// The scope that was needed.
+    scope: Option<Scope>,
+    retry_after: Option<u64>,
+}
+
+/// An error as it is written (RFC 9457).
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    pub(super) status: u16,
+    detail: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
 }
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None }
+        Self { code, message: message.into(), field: None, scope: None, retry_after: code.retry_after() }
     }
 
     /// Names the field it is about.
@@ -174,16 +229,61 @@ impl Error {
         Self { field: Some(field.into()), ..self }
     }
 
+    /// Says that the field it is about is inside this one.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        let field = match self.field {
+            Some(inner) => format!("{outer}.{inner}"),
+            None => outer.to_owned(),
+        };
+        Self { field: Some(field), ..self }
+    }
+
+    /// A token has not the scope that is needed.
+    pub(crate) fn scope_missing(token: &str, scope: Scope) -> Self {
+        let message = format!("the token {token:?} has not the scope {:?}", scope.name());
+        Self { scope: Some(scope), ..Self::new(Code::ScopeMissing, message) }
+    }
+
+    /// Too many requests: when the next one is taken.
+    pub(crate) fn too_many_requests(wait: Duration) -> Self {
+        // The next whole second: an early one would be refused again.
+        Self { retry_after: Some(wait.as_secs() + 1), ..Code::TooManyRequests.into() }
+    }
+
     /// A request is on disk here, but not at enough seats.
     pub(crate) fn not_enough_copies(id: RequestId) -> Self {
         let message = format!("request {id} is on disk here, but not at enough seats yet: submit the same again");
         Self::new(Code::NotEnoughCopies, message)
     }
+
+    pub(crate) fn problem(self) -> Problem {
+        let Self { code, message, field, .. } = self;
+        Problem {
+            kind: format!("{KINDS}{}", code.name()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: message,
+            code: code.name(),
+            field,
+        }
+    }
+
+    /// How a client has to prove itself (RFC 6750).
+    fn challenge(&self) -> Option<HeaderValue> {
+        let text = match (self.code, self.scope) {
+            (Code::Unauthorized, _) => "Bearer realm=\"ring\"".to_owned(),
+            (_, Some(scope)) => {
+                format!("Bearer realm=\"ring\", error=\"insufficient_scope\", scope=\"{}\"", scope.name())
+            }
+            _ => return None,
+        };
+        HeaderValue::from_str(&text).ok()
+    }
 }
 
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
-        Self::new(code, code.describe().2)
+        Self::new(code, code.title())
     }
 }
 
@@ -228,22 +328,17 @@ impl From<Refusal> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            error: Inner,
+        let (status, retry_after, challenge) = (self.code.status(), self.retry_after, self.challenge());
+        // A struct of strings and numbers: it always can be written.
+        let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        #[derive(Serialize)]
-        struct Inner {
-            code: &'static str,
-            message: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            field: Option<String>,
-        }
-        let Self { code, message, field } = self;
-        let body = Body { error: Inner { code: code.name(), message, field } };
-        let mut response = (code.status(), Json(body)).into_response();
-        if let Some(seconds) = code.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -1,50 +1,75 @@
-//! What clients talk to: plain HTTP, described in `docs/api.yaml`.
+//! What clients talk to: plain HTTP, described in `docs/api.yaml`, which every relayer serves.
 //!
-//! Requests carry their client's signature, so posting needs no other proof. Everything else here only reads, and is open to
-//! whoever reaches the port: keep it inside, or put something that knows your clients in front of it.
+//! Requests carry their client's signature. Beside that the configuration may give out tokens, each for some of what there
+//! is here; without any, it is open to whoever reaches the port: keep that inside.
 
+mod batch;
 pub(crate) mod body;
 pub(crate) mod connections;
 mod error;
+mod event_id;
 mod events;
+mod gate;
+mod health;
+mod query;
+mod requests;
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, io, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
-    extract::{Path, Request, State},
-    http::StatusCode,
+    Extension, Router,
+    extract::Request,
+    http::header,
     middleware::{self, Next},
     response::IntoResponse,
-    routing,
+    routing::{self, MethodRouter},
 };
-use ring_contracts::{RequestId, SignedRequest};
-use ring_core::{Overview, RequestStatus};
-use serde::Serialize;
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use ring_contracts::Address;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
-use crate::{
-    driver::{Handle, Receipt},
-    peers::{Connection, Peers},
-};
+use crate::{chain, driver::Handle, metrics::Metrics, peers::Peers};
 
 pub use connections::Limits as ConnectionLimits;
 pub(crate) use error::{Code, Error};
+pub(crate) use event_id::EventId;
+use gate::{Client, Gate};
+pub use gate::{Rate, Scope, Token, TokenHash};
+use requests::taken;
 
 const REQUESTS: &str = "/v1/requests";
+const BATCH: &str = "/v1/requests/batch";
 const REQUEST: &str = "/v1/requests/{id}";
 const EVENTS: &str = "/v1/events";
 const HEALTH: &str = "/v1/health";
+const OPENAPI: &str = "/v1/openapi.yaml";
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
+const HALT: &str = "/v1/halt";
+const METRICS: &str = "/metrics";
+
+/// The description of all this.
+const DESCRIPTION: &str = include_str!("../../../docs/api.yaml");
 
 /// The routes: method, path, and every status they answer with. What anything else answers: 404 and 405.
 #[cfg(test)]
-const ROUTES: [(&str, &str, &[u16]); 4] = [
-    ("post", REQUESTS, &[200, 202, 400, 403, 408, 409, 413, 415, 422, 500, 503]),
-    ("get", REQUEST, &[200, 400, 404, 500, 503]),
-    ("get", EVENTS, &[200, 500, 503]),
+const ROUTES: [(&str, &str, &[u16]); 11] = [
+    ("post", REQUESTS, &[200, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503]),
+    ("get", REQUESTS, &[200, 400, 401, 403, 429, 500, 503]),
+    ("post", BATCH, &[200, 400, 401, 403, 408, 413, 415, 429, 500, 503]),
+    ("get", REQUEST, &[200, 400, 401, 403, 404, 429, 500, 503]),
+    ("get", EVENTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("get", HEALTH, &[200, 500, 503]),
+    ("get", OPENAPI, &[200, 500]),
+    ("get", ALIVE, &[200, 500]),
+    ("get", READY, &[200, 500, 503]),
+    ("get", HALT, &[200, 401, 403, 404, 429, 500, 503]),
+    ("get", METRICS, &[200, 500]),
 ];
 
 /// What clients may take up.
@@ -60,8 +85,14 @@ pub struct Limits {
     pub answer: Duration,
     /// The most bytes of a body.
     pub body_bytes: usize,
+    /// The most bytes of a body with many requests.
+    pub batch_bytes: usize,
     /// How many requests may be posted at a time. More are told to come again.
     pub submissions: usize,
+    /// How many bodies with many requests.
+    pub batches: usize,
+    /// How many may wait for a request to get further.
+    pub waiters: usize,
     /// How many may follow the events.
     pub followers: usize,
 }
@@ -79,130 +110,137 @@ impl Limits {
             body: Duration::from_secs(10),
             answer: Duration::from_secs(10),
             body_bytes: 64 * 1024,
+            batch_bytes: 2 * 1024 * 1024,
             submissions: 256,
+            batches: 16,
+            waiters: 512,
             followers: 64,
         }
     }
+}
+
+/// What the interface is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The driver.
+    pub handle: Handle,
+    /// The other seats.
+    pub peers: Peers,
+    /// How the chain is reached.
+    pub chain: watch::Receiver<chain::Connection>,
+    /// What is counted in this process.
+    pub metrics: Metrics,
+    /// This seat's key.
+    pub key: Address,
+    /// How many seats of a window have to sign.
+    pub quorum: usize,
+    /// At how many seats a request has to be on disk.
+    pub copies: usize,
+    /// Who may do what. Without any, everybody may do everything.
+    pub tokens: Vec<Token>,
+    /// How often: each token, or each address where there are none. `None`: as often as they like.
+    pub rate: Option<Rate>,
+    /// What they may take up.
+    pub limits: Limits,
 }
 
 #[derive(Clone)]
 struct Api {
     handle: Handle,
     peers: Peers,
+    chain: watch::Receiver<chain::Connection>,
+    metrics: Metrics,
+    key: Address,
+    quorum: usize,
+    copies: usize,
     limits: Limits,
     submissions: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
+    waiters: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 /// Serves clients until told to stop.
-pub async fn serve(listener: TcpListener, handle: Handle, peers: Peers, limits: Limits, shutdown: CancellationToken) {
-    let router = router(handle, peers, limits, shutdown.clone());
-    let open = |stream| {
-        let router = router.clone();
-        async move { Ok((stream, router)) }
+pub async fn serve(listener: TcpListener, setup: Setup, shutdown: CancellationToken) {
+    let connections = setup.limits.connections;
+    let router = router(setup, shutdown.clone());
+    let open = |stream: TcpStream| {
+        let client = stream.peer_addr().map(|address| of_client(router.clone(), address.ip()));
+        async move { io::Result::Ok((stream, client?)) }
     };
-    connections::serve(listener, limits.connections, open, shutdown).await;
+    connections::serve(listener, connections, open, shutdown).await;
 }
 
-fn router(handle: Handle, peers: Peers, limits: Limits, shutdown: CancellationToken) -> Router {
+/// The routes as a client at this address has them.
+fn of_client(router: Router, address: IpAddr) -> Router {
+    router.layer(Extension(Client(address)))
+}
+
+fn router(setup: Setup, shutdown: CancellationToken) -> Router {
+    let Setup { handle, peers, chain, metrics, key, quorum, copies, tokens, rate, limits } = setup;
+    let places = |count| Arc::new(Semaphore::new(count));
     let api = Api {
         handle,
         peers,
+        chain,
+        metrics,
+        key,
+        quorum,
+        copies,
         limits,
-        submissions: Arc::new(Semaphore::new(limits.submissions)),
-        followers: Arc::new(Semaphore::new(limits.followers)),
+        submissions: places(limits.submissions),
+        batches: places(limits.batches),
+        waiters: places(limits.waiters),
+        followers: places(limits.followers),
         shutdown,
     };
-    let patience = limits.accept + limits.body + limits.answer;
+    let gate = Gate::new(tokens, rate);
+    let needs = |scope, route: MethodRouter<Api>| {
+        route.route_layer(middleware::from_fn_with_state((gate.clone(), scope), gate::pass))
+    };
+    let posting = limits.accept + limits.body + limits.answer;
+    let waiting = Duration::from_secs(query::MOST_PATIENCE) + limits.answer;
+    let post = needs(Scope::Submit, within(posting, routing::post(requests::submit)));
+    let list = needs(Scope::Read, within(limits.answer, routing::get(requests::list)));
+    let batch = needs(Scope::Submit, within(posting, routing::post(batch::submit)));
+    let request = needs(Scope::Read, within(waiting, routing::get(requests::request)));
+    let events = needs(Scope::Events, within(limits.answer, routing::get(events::follow)));
+    let halt = needs(Scope::Read, within(limits.answer, routing::get(health::halt)));
     let routes = Router::new()
-        .route(REQUESTS, routing::post(submit))
-        .route(REQUEST, routing::get(request))
-        .route(EVENTS, routing::get(events::follow))
-        .route(HEALTH, routing::get(health))
+        .route(REQUESTS, post.merge(list))
+        .route(BATCH, batch)
+        .route(REQUEST, request)
+        .route(EVENTS, events)
+        .route(HEALTH, within(limits.answer, routing::get(health::health)))
+        .route(OPENAPI, routing::get(async || ([(header::CONTENT_TYPE, "application/yaml")], DESCRIPTION)))
+        .route(ALIVE, routing::get(health::alive))
+        .route(READY, within(limits.answer, routing::get(health::ready)))
+        .route(HALT, halt)
+        .route(METRICS, routing::get(health::metrics))
         .fallback(async || Error::from(Code::UnknownRoute))
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
         .with_state(api);
-    guarded(routes, patience)
+    guarded(routes)
 }
 
-/// Whatever happens behind it, there is an answer, in time.
-fn guarded(routes: Router, patience: Duration) -> Router {
+/// There is an answer in time.
+fn within<S: Clone + Send + Sync + 'static>(patience: Duration, route: MethodRouter<S>) -> MethodRouter<S> {
+    route.layer(middleware::from_fn(move |request: Request, next: Next| async move {
+        let answer = timeout(patience, next.run(request)).await;
+        answer.unwrap_or_else(|_| Error::from(Code::NoAnswer).into_response())
+    }))
+}
+
+/// Whatever happens behind it, there is an answer.
+fn guarded(routes: Router) -> Router {
     routes
-        .layer(middleware::from_fn(move |request: Request, next: Next| async move {
-            let answer = timeout(patience, next.run(request)).await;
-            answer.unwrap_or_else(|_| Error::from(Code::NoAnswer).into_response())
-        }))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
             tracing::error!(panic = text.unwrap_or("?"), "a request made this relayer panic");
             Error::from(Code::Internal).into_response()
         }))
         .layer(TraceLayer::new_for_http())
-}
-
-async fn submit(State(api): State<Api>, request: Request) -> Result<(StatusCode, Json<RequestStatus>), Error> {
-    body::require_json(request.headers())?;
-    let _place = api.submissions.try_acquire().map_err(|_| Code::Busy)?;
-    let signed: SignedRequest = body::json(request, api.limits.body_bytes, api.limits.body).await?;
-    match api.handle.submit(signed, api.limits.accept).await? {
-        Receipt::Accepted(status) => Ok((StatusCode::ACCEPTED, Json(status))),
-        Receipt::Known(status) => Ok((StatusCode::OK, Json(status))),
-        Receipt::Waiting(status) => Err(Error::not_enough_copies(status.id)),
-        Receipt::Refused(refusal) => Err(refusal.into()),
-    }
-}
-
-async fn request(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<RequestStatus>, Error> {
-    let id = parse_id(&id).ok_or(Code::InvalidId)?;
-    let status = api.handle.request_status(id).await?;
-    status.map(Json).ok_or_else(|| Code::UnknownRequest.into())
-}
-
-/// 0x and 32 hexadecimal digits, or a UUID with hyphens.
-fn parse_id(text: &str) -> Option<RequestId> {
-    let bytes = if let Some(digits) = text.strip_prefix("0x") {
-        let is_id = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        is_id.then(|| digits.parse().ok()).flatten()?
-    } else {
-        // 36 characters: not one of the other forms that a UUID can have.
-        let uuid = (text.len() == 36).then(|| uuid::Uuid::try_parse(text).ok()).flatten()?;
-        RequestId::from(uuid.into_bytes())
-    };
-    Some(bytes)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Health {
-    status: Condition,
-    #[serde(flatten)]
-    overview: Overview,
-    peers: Vec<Connection>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Condition {
-    /// It works.
-    Running,
-    /// It has not seen the chain, or takes part in no epoch yet.
-    NotReady,
-    /// It stands still until a person lets it go on.
-    Halted,
-}
-
-async fn health(State(api): State<Api>) -> Result<(StatusCode, Json<Health>), Error> {
-    let overview = api.handle.overview().await?;
-    let condition = if overview.halted.is_some() {
-        Condition::Halted
-    } else if overview.head.is_none() || overview.epoch.is_none() {
-        Condition::NotReady
-    } else {
-        Condition::Running
-    };
-    let status = if condition == Condition::Running { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(Health { status: condition, overview, peers: api.peers.connections() })))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use ring_contracts::{Address, B256, Bytes, Request as Payment, RequestError, U256};
-use ring_core::{Block, Halt, Phase, Refusal};
+use axum::http::StatusCode;
+use ring_contracts::{Address, B256, Bytes, Request as Payment, RequestError, RequestId, U256};
+use ring_core::{Block, Halt, Overview, Phase, Refusal, RequestStatus};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,8 +11,20 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::*;
-use crate::driver::{Command, Notice};
+use super::{
+    health::{Condition, Health},
+    *,
+};
+use crate::{
+    driver::{Command, Receipt, RequestDetail},
+    running::{Bench, Running},
+};
+
+mod following;
+mod fuzz;
+mod gates;
+mod lists;
+mod readiness;
 
 const ID: RequestId = RequestId::repeat_byte(0xab);
 const JSON: &str = "application/json";
@@ -20,10 +33,26 @@ fn limits() -> Limits {
     Limits::new(Duration::from_secs(5))
 }
 
+const KEY: Address = Address::with_last_byte(1);
+
+fn setup(handle: Handle) -> Setup {
+    Setup {
+        handle,
+        peers: Peers::none(),
+        chain: watch::Sender::new(chain::Connection::default()).subscribe(),
+        metrics: Metrics::default(),
+        key: KEY,
+        quorum: 1,
+        copies: 1,
+        tokens: Vec::new(),
+        rate: None,
+        limits: limits(),
+    }
+}
+
 /// A server, and the end at which the driver would be.
 struct Server {
     address: SocketAddr,
-    handle: Handle,
     commands: Option<mpsc::Receiver<Command>>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
@@ -35,34 +64,46 @@ struct Server {
 struct Answer {
     status: u16,
     retry_after: Option<u64>,
+    challenge: Option<String>,
     body: Value,
 }
 
 impl Answer {
     fn code(&self) -> &str {
-        self.body["error"]["code"].as_str().unwrap()
+        self.body["code"].as_str().unwrap()
     }
 
     fn field(&self) -> Option<&str> {
-        self.body["error"]["field"].as_str()
+        self.body["field"].as_str()
     }
 
     fn message(&self) -> &str {
-        self.body["error"]["message"].as_str().unwrap()
+        self.body["detail"].as_str().unwrap()
     }
 }
 
 impl Server {
     async fn start(limits: Limits) -> Self {
+        Self::start_with(limits, |setup| setup).await
+    }
+
+    async fn start_with(limits: Limits, change: impl FnOnce(Setup) -> Setup) -> Self {
         // Clients want one, even for plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (handle, commands) = Handle::channel(16);
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, handle.clone(), Peers::none(), limits, shutdown.clone()));
+        let setup = change(Setup { limits, ..setup(handle) });
+        let serving = tokio::spawn(serve(listener, setup, shutdown.clone()));
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { address, handle, commands: Some(commands), shutdown, serving, client }
+        Self { address, commands: Some(commands), shutdown, serving, client }
+    }
+
+    /// A server of a seat that runs.
+    async fn of(bench: &Bench, running: &Running) -> Self {
+        let (handle, key) = (running.handle.clone(), bench.key());
+        Self::start_with(limits(), |setup| Setup { handle, key, ..setup }).await
     }
 
     /// Has a driver answer everything.
@@ -96,19 +137,31 @@ impl Server {
         let status = response.status().as_u16();
         check_against_table(&method, &path, status);
         let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
-        assert_eq!(response.headers()["content-type"], JSON);
+        let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         let body: Value = response.json().await.unwrap();
-        if status >= 400 && path != HEALTH {
-            let error = body["error"].as_object().unwrap();
-            assert!(error.keys().all(|key| ["code", "message", "field"].contains(&key.as_str())), "{error:?}");
-            assert!(Code::ALL.iter().any(|code| code.name() == error["code"] && code.status() == status), "{error:?}");
-            assert_eq!(retry_after.is_some(), status == 503, "{error:?}");
+        match status >= 400 && (path != HEALTH || body.get("type").is_some()) && path != READY {
+            true => {
+                assert_eq!(kind, "application/problem+json");
+                check_problem(&body, status);
+                assert_eq!(retry_after.is_some(), [429, 503].contains(&status), "{body}");
+                assert_eq!(challenge.is_some(), status == 401 || body["code"] == "scope_missing", "{body}");
+            }
+            false => assert_eq!(kind, JSON),
         }
-        Answer { status, retry_after, body }
+        Answer { status, retry_after, challenge, body }
     }
 
     async fn get(&self, path: &str) -> Answer {
         self.call(self.client.get(self.url(path))).await
+    }
+
+    async fn submit(&self, request: &ring_contracts::SignedRequest) -> Answer {
+        self.post(serde_json::to_string(request).unwrap()).await
+    }
+
+    async fn post_batch(&self, body: impl Into<reqwest::Body>) -> Answer {
+        self.call(self.client.post(self.url(BATCH)).header("content-type", JSON).body(body)).await
     }
 
     async fn post(&self, body: impl Into<reqwest::Body>) -> Answer {
@@ -130,8 +183,24 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// A problem says what the description says of its kind.
+fn check_problem(problem: &Value, status: u16) {
+    let problem = problem.as_object().unwrap();
+    let members = ["type", "title", "status", "detail", "code", "field"];
+    assert!(problem.keys().all(|key| members.contains(&key.as_str())), "{problem:?}");
+    assert!(members[..5].iter().all(|member| problem.contains_key(*member)), "{problem:?}");
+    let code = Code::ALL.into_iter().find(|code| code.name() == problem["code"]).unwrap();
+    assert_eq!((code.status().as_u16(), &problem["status"]), (status, &json!(status)), "{problem:?}");
+    assert_eq!(problem["title"], code.title());
+    let (document, pointer) = problem["type"].as_str().unwrap().split_once('#').unwrap();
+    assert_eq!(document, OPENAPI);
+    let described = description().pointer(pointer).unwrap().clone();
+    assert_eq!(described, json!({ "status": status, "title": code.title() }));
+}
+
 fn check_against_table(method: &str, path: &str, status: u16) {
-    let template = if path.starts_with(REQUESTS) && path != REQUESTS { REQUEST } else { path };
+    let is_request = path.starts_with(REQUESTS) && ![REQUESTS, BATCH].contains(&path);
+    let template = if is_request { REQUEST } else { path };
     let of_path: Vec<_> = ROUTES.iter().filter(|(_, route, _)| *route == template).collect();
     let of_method = of_path.iter().find(|(of, _, _)| *of == method);
     let expected = match of_method {
@@ -163,6 +232,11 @@ fn body() -> String {
 
 fn status(phase: Phase) -> RequestStatus {
     RequestStatus { id: ID, phase }
+}
+
+fn detail(phase: Phase) -> RequestDetail {
+    let request = serde_json::from_value(request_json()["request"].clone()).unwrap();
+    RequestDetail { status: status(phase), requester: Some(KEY), request: Some(request) }
 }
 
 async fn submitted(receipt: Receipt) -> Answer {
@@ -489,7 +563,7 @@ async fn a_panic_is_an_answer_and_not_the_end() {
     async fn broken() -> StatusCode {
         panic!("secret details")
     }
-    let routes = guarded(Router::new().route(HEALTH, routing::get(broken)), Duration::from_secs(5));
+    let routes = guarded(Router::new().route(HEALTH, routing::get(broken)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = Server::start(limits()).await;
     server.address = listener.local_addr().unwrap();
@@ -508,9 +582,9 @@ async fn a_panic_is_an_answer_and_not_the_end() {
 async fn a_request_is_found_by_either_form_of_its_id() {
     let transaction = B256::repeat_byte(3);
     let server = Server::start(limits()).await.answering(move |command| match command {
-        Command::Status { id, reply } => {
+        Command::Detail { id, reply } => {
             assert_eq!(id, ID);
-            reply.send(Some(status(Phase::Final { nonce: 4, transaction }))).unwrap();
+            reply.send(Some(detail(Phase::Final { nonce: 4, transaction }))).unwrap();
         }
         other => panic!("{other:?}"),
     });
@@ -519,14 +593,22 @@ async fn a_request_is_found_by_either_form_of_its_id() {
     for id in [format!("0x{digits}"), format!("0x{}", digits.to_uppercase()), uuid.clone(), uuid.to_uppercase()] {
         let answer = server.get(&format!("{REQUESTS}/{id}")).await;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.body, json!({ "id": ID, "status": "final", "nonce": 4, "transaction": transaction }));
+        let expected = json!({
+            "id": ID,
+            "status": "final",
+            "nonce": 4,
+            "transaction": transaction,
+            "requester": KEY,
+            "request": request_json()["request"],
+        });
+        assert_eq!(answer.body, expected);
     }
 }
 
 #[tokio::test]
 async fn an_unknown_request_is_404() {
     let server = Server::start(limits()).await.answering(|command| match command {
-        Command::Status { reply, .. } => drop(reply.send(None)),
+        Command::Detail { reply, .. } => drop(reply.send(None)),
         other => panic!("{other:?}"),
     });
     let answer = server.get(&format!("{REQUESTS}/{ID}")).await;
@@ -582,7 +664,9 @@ async fn other_routes_and_methods_are_refused_in_the_same_form() {
     }
     let client = &server.client;
     for request in [
-        client.get(server.url(REQUESTS)),
+        client.patch(server.url(REQUESTS)),
+        client.get(server.url(BATCH)),
+        client.post(server.url(OPENAPI)),
         client.delete(server.url(REQUESTS)),
         client.post(server.url(HEALTH)),
         client.put(server.url(&format!("{REQUESTS}/{ID}"))),
@@ -593,87 +677,15 @@ async fn other_routes_and_methods_are_refused_in_the_same_form() {
     server.was_not_asked();
 }
 
-// Following
-
-struct Follower {
-    response: reqwest::Response,
-    text: String,
-}
-
-impl Follower {
-    async fn start(server: &Server) -> Self {
-        let response = server.client.get(server.url(EVENTS)).send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, text: String::new() }
-    }
-
-    /// The name and data of the next event; `None` when the stream ends.
-    async fn next(&mut self) -> Option<(String, Value)> {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let line =
-                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
-                let found = (line("event:"), serde_json::from_str(&line("data:")).unwrap());
-                self.text = rest.to_owned();
-                return Some(found);
-            }
-            self.text += std::str::from_utf8(&self.response.chunk().await.unwrap()?).unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn followers_hear_everything_from_then_on_in_order() {
-    let server = Server::start(limits()).await;
-    server.handle.notify(Notice::Alarm { reason: "before".into() });
-    let mut follower = Follower::start(&server).await;
-    server.handle.notify(Notice::Request { status: status(Phase::Accepted) });
-    server.handle.notify(Notice::Alarm { reason: "two\nlines".into() });
-    let first = follower.next().await.unwrap();
-    assert_eq!(first, ("request".into(), json!({ "type": "request", "id": ID, "status": "accepted" })));
-    let second = follower.next().await.unwrap();
-    assert_eq!(second, ("alarm".into(), json!({ "type": "alarm", "reason": "two\nlines" })));
-}
-
-#[tokio::test]
-async fn a_follower_that_is_too_slow_is_told_how_many_it_missed() {
-    let server = Server::start(limits()).await;
-    let mut follower = Follower::start(&server).await;
-    // All at once: nothing is read in between.
-    for number in 0..Handle::NOTICES + 3 {
-        server.handle.notify(Notice::Alarm { reason: number.to_string() });
-    }
-    assert_eq!(follower.next().await.unwrap(), ("lagged".into(), json!({ "type": "lagged", "missed": 3 })));
-    assert_eq!(follower.next().await.unwrap().1["reason"], "3");
-}
-
-#[tokio::test]
-async fn one_follower_too_many_is_refused_until_another_leaves() {
-    let server = Server::start(Limits { followers: 1, ..limits() }).await;
-    let follower = Follower::start(&server).await;
-    let answer = server.get(EVENTS).await;
-    assert_eq!((answer.status, answer.code()), (503, "busy"));
-    drop(follower);
-    let free = async {
-        while server.client.get(server.url(EVENTS)).send().await.unwrap().status() != 200 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(10), free).await.unwrap();
-}
-
 // Stopping
 
 #[tokio::test]
-async fn a_server_that_stops_answers_what_it_took_and_lets_followers_go() {
+async fn a_server_that_stops_answers_what_it_took() {
     let mut server = Server::start(limits()).await;
-    let mut follower = Follower::start(&server).await;
     let post = server.client.post(server.url(REQUESTS)).header("content-type", JSON).body(body()).send();
     let post = tokio::spawn(post);
     let Command::Submit { reply, .. } = server.asked().await else { panic!() };
     server.shutdown.cancel();
-    assert_eq!(follower.next().await, None);
     reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
     assert_eq!(post.await.unwrap().unwrap().status(), 202);
     server.serving.await.unwrap();
@@ -709,9 +721,14 @@ fn the_description_has_every_route_and_status_and_no_other() {
 #[test]
 fn the_description_has_every_error_code_and_no_other() {
     let description = description();
-    let codes = description.pointer("/components/schemas/Error/properties/error/properties/code/enum").unwrap();
+    let codes = description.pointer("/components/schemas/Problem/properties/code/enum").unwrap();
     let described: BTreeSet<_> = codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
     assert_eq!(described, Code::ALL.iter().map(|code| code.name()).collect());
+    let kinds: BTreeSet<_> = description["components"]["x-problems"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(kinds, Code::ALL.iter().map(|code| code.name().to_owned()).collect());
+    for code in Code::ALL {
+        check_problem(&serde_json::to_value(Error::from(code).problem()).unwrap(), code.status().as_u16());
+    }
 }
 
 #[test]
@@ -733,6 +750,26 @@ fn the_description_has_every_phase_of_a_request() {
     assert_eq!(*described, json!(names));
 }
 
+#[tokio::test]
+async fn the_description_is_served_as_it_is() {
+    let server = Server::start(limits()).await;
+    let response = server.client.get(server.url(OPENAPI)).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/yaml");
+    assert_eq!(response.text().await.unwrap(), include_str!("../../../docs/api.yaml"));
+}
+
+#[test]
+fn the_description_has_every_event_that_a_webhook_can_have() {
+    let described = description();
+    let events = described["components"]["schemas"]["Event"]["oneOf"].as_array().unwrap();
+    let titles: BTreeSet<_> = events.iter().map(|event| event["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, BTreeSet::from(["request", "head", "halted", "joined", "alarm", "lagged"]));
+    let text = include_str!("../../../docs/api.yaml");
+    for subject in crate::webhook::Subject::ALL {
+        assert!(text.contains(&format!("`{}`", subject.name())), "{subject:?}");
+    }
+}
+
 #[test]
 fn the_description_has_the_fields_of_a_request() {
     let description = description();
@@ -743,6 +780,11 @@ fn the_description_has_the_fields_of_a_request() {
     let fields = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(names(&schemas["SignedRequest"]), fields(&json));
     assert_eq!(names(&schemas["Request"]), fields(&json["request"]));
+    assert_eq!(names(&schemas["RequestList"]), BTreeSet::from(["requests", "nextCursor"].map(String::from)));
+    let detail = serde_json::to_value(detail(Phase::Signing { epoch: 1, nonce: 2 })).unwrap();
+    let mut of_detail = names(&schemas["RequestStatus"]);
+    of_detail.extend(names(&schemas["RequestDetail"]["allOf"][1]));
+    assert!(fields(&detail).is_subset(&of_detail));
     let health = Health { status: Condition::Running, overview: overview(), peers: Vec::new() };
     assert_eq!(names(&schemas["Health"]), fields(&serde_json::to_value(health).unwrap()));
 }

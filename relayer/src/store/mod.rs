@@ -4,25 +4,40 @@
 //! this process's alone while it runs: a second process of the seat is refused. Nothing here waits for anything but the
 //! disk, and a start reads only what is still open, however long the history.
 
+mod changes;
 mod database;
 mod error;
 mod journal;
+mod list;
 mod reservation;
 
-use ring_contracts::{B256, RequestId, SignedRequest, Turn};
+use std::collections::BTreeMap;
+
+use ring_contracts::{Address, B256, Request, RequestId, SignedRequest, Turn};
 use ring_core::{Message, Outcome, Past, Record, Settled, Vote};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use journal::Totals;
 
+pub use changes::{Change, DurableEvent, History, Place};
 pub use database::{Identity, Location};
 pub use error::StoreError;
+pub(crate) use list::{Arrival, Ending};
 pub use reservation::DurableReservation;
 
 /// The layout of the tables; raised when it changes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 type Votes = Vec<(B256, Vote)>;
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// What.
+    pub request: Request,
+    /// Who signed it. `None`: nobody that could be told from the signature.
+    pub requester: Option<Address>,
+}
 
 /// The store of one seat.
 #[derive(Debug)]
@@ -195,6 +210,98 @@ impl Store {
         }
     }
 
+    /// What a request asks for and who signed it, if it ever came here.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`.
+    pub fn posted(&self, id: RequestId) -> Result<Option<Posted>, StoreError> {
+        let Some(SignedRequest { request, .. }) = self.request(id)? else { return Ok(None) };
+        let mut select = self.connection.prepare_cached("SELECT requester FROM requests WHERE id = ?")?;
+        let requester: Option<Vec<u8>> = select.query_row([id.as_slice()], |row| row.get(0))?;
+        let requester = requester.map(|bytes| Address::try_from(&bytes[..])).transpose();
+        let requester = requester.map_err(|error| StoreError::damaged(0, format!("request {id}: {error}")))?;
+        Ok(Some(Posted { request, requester }))
+    }
+
+    /// At most `limit` of the requests that came here before that record, the newest first.
+    pub(crate) fn arrivals(
+        &self,
+        requester: Option<Address>,
+        endings: Option<&[Ending]>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<Arrival>, StoreError> {
+        list::read(&self.connection, requester, endings, before, limit)
+    }
+
+    /// The end of the history, for now.
+    pub fn end(&self) -> Place {
+        Place::after(self.totals.last_seq)
+    }
+
+    /// What happened after a place, from at most `rows` records.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`.
+    pub fn history(&self, after: Place, rows: usize) -> Result<History, StoreError> {
+        changes::read(&self.connection, after, rows, self.totals.last_seq)
+    }
+
+    /// What happened with records that were just committed.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn changes(&self, committed: &[Record]) -> Result<Vec<Change>, StoreError> {
+        let first = self.totals.last_seq + 1 - committed.len() as i64;
+        let mut changes = Vec::new();
+        for (seq, record) in (first..).zip(committed) {
+            changes.extend(changes::of_record(&self.connection, seq, record)?);
+        }
+        Ok(changes)
+    }
+
+    /// Up to where a webhook has been delivered. One that was never heard of begins now, and is remembered.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn webhook(&mut self, name: &str) -> Result<Place, StoreError> {
+        let mut select = self.connection.prepare_cached("SELECT seq, place FROM webhooks WHERE name = ?")?;
+        let row = select.query_row([name], |row| Ok(Place { seq: row.get(0)?, index: row.get(1)? })).optional()?;
+        drop(select);
+        match row {
+            Some(place) => Ok(place),
+            None => {
+                let place = self.end();
+                self.note_webhooks(&BTreeMap::from([(name.to_owned(), place)]))?;
+                Ok(place)
+            }
+        }
+    }
+
+    /// Remembers up to where webhooks have been delivered.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn note_webhooks(&mut self, places: &BTreeMap<String, Place>) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (name, place) in places {
+            let upsert =
+                "INSERT INTO webhooks VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET seq = ?2, place = ?3";
+            transaction.prepare_cached(upsert)?.execute(params![name, place.seq, place.index])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Writes something without meaning, to know that it can.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("UPDATE identity SET version = version", ())?;
+        Ok(transaction.commit()?)
+    }
+
     /// Reads every record ever written, which takes its time, and returns how many there are.
     ///
     /// # Errors
@@ -225,11 +332,11 @@ impl Store {
 fn end(transaction: &Transaction<'_>, id: RequestId, outcome: Outcome, seq: i64) -> Result<Option<i64>, StoreError> {
     let outcome = serde_json::to_string(&outcome).map_err(|error| StoreError::damaged(seq, error))?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO requests (id, outcome) VALUES (?, ?)
-         ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome WHERE outcome IS NULL
+        "INSERT INTO requests (id, outcome, ended) VALUES (?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, ended = excluded.ended WHERE outcome IS NULL
          RETURNING seq",
     )?;
-    Ok(insert.query_row(params![id.as_slice(), outcome], |row| row.get(0)).optional()?.flatten())
+    Ok(insert.query_row(params![id.as_slice(), outcome, seq], |row| row.get(0)).optional()?.flatten())
 }
 
 /// Writes a record a second time where the schema forbids what must not be.
@@ -242,12 +349,16 @@ fn constrain(
     seq: i64,
 ) -> Result<(), StoreError> {
     match record {
-        Record::Request(SignedRequest { request, .. }) => {
-            let digest = request.digest(&identity.domain);
-            transaction.prepare_cached("INSERT INTO requests (id, seq, digest) VALUES (?, ?, ?)")?.execute(params![
-                request.id.as_slice(),
+        Record::Request(signed) => {
+            let digest = signed.request.digest(&identity.domain);
+            // The state machine records only what a requester signed.
+            let requester = signed.requester(&identity.domain).ok();
+            let insert = "INSERT INTO requests (id, seq, digest, requester) VALUES (?, ?, ?, ?)";
+            transaction.prepare_cached(insert)?.execute(params![
+                signed.request.id.as_slice(),
                 seq,
-                digest.as_slice()
+                digest.as_slice(),
+                requester.as_ref().map(|requester| requester.as_slice())
             ])?;
         }
         Record::Reserved { nonce, digest, void } => {

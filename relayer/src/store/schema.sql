@@ -45,8 +45,24 @@ CREATE TABLE requests (
     -- Its record in the journal. NULL: known from the chain alone.
     seq     INTEGER UNIQUE,
     digest  BLOB,
+    -- Who signed it.
+    requester BLOB,
     -- NULL: it has no end yet.
-    outcome TEXT
+    outcome TEXT,
+    -- The record that says so.
+    ended   INTEGER,
+    ending  TEXT GENERATED ALWAYS AS (outcome ->> '$.outcome') VIRTUAL
+) STRICT, WITHOUT ROWID;
+
+-- For lists, the newest first. What is known from the chain alone never arrived here, and is in none.
+CREATE INDEX requests_ending ON requests (ending, seq) WHERE seq IS NOT NULL;
+CREATE INDEX requests_requester ON requests (requester, ending, seq) WHERE seq IS NOT NULL;
+
+-- Up to where each webhook has been delivered.
+CREATE TABLE webhooks (
+    name  TEXT PRIMARY KEY,
+    seq   INTEGER NOT NULL,
+    place INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE reservations (

@@ -1,0 +1,149 @@
+//! What happened, in the order of the journal: for those who have to hear of everything, whenever they ask.
+
+use std::fmt;
+
+use ring_contracts::RequestId;
+use ring_core::{Halt, Phase, Record, RequestStatus};
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::Serialize;
+
+use super::{StoreError, journal};
+
+/// A place in the history of a seat: a record of the journal, and which of the changes in it. Written `SEQ.INDEX`, and just
+/// `SEQ` after the last of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The number of the record, from 1 on.
+    pub seq: i64,
+    /// Which of its changes, from 0 on; `u32::MAX` after the last of them.
+    pub index: u32,
+}
+
+impl Place {
+    /// Before everything.
+    pub const START: Self = Self::after(0);
+
+    /// After everything in a record.
+    pub const fn after(seq: i64) -> Self {
+        Self { seq, index: u32::MAX }
+    }
+
+    /// Reads what `Display` writes, and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let place = match text.split_once('.') {
+            Some((seq, index)) => Self { seq: seq.parse().ok()?, index: index.parse().ok()? },
+            None => Self::after(text.parse().ok()?),
+        };
+        (place.seq >= 0 && place.to_string() == text).then_some(place)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            u32::MAX => write!(f, "{}", self.seq),
+            index => write!(f, "{}.{index}", self.seq),
+        }
+    }
+}
+
+/// Something that happened and is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where in the history.
+    pub place: Place,
+    /// What.
+    pub event: DurableEvent,
+}
+
+/// What can happen to a seat or a request, durably.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum DurableEvent {
+    /// A request is further than it was: recorded here, bound to a turn, or at its end.
+    Request {
+        /// How far.
+        #[serde(flatten)]
+        status: RequestStatus,
+    },
+    /// This seat stopped.
+    Halted {
+        /// Why, in words.
+        reason: String,
+        /// Why, for programs.
+        halt: Halt,
+    },
+    /// This seat takes part: from its first start on, or after a halt.
+    Joined {
+        /// In which epoch.
+        epoch: u32,
+        /// From which turn on.
+        nonce: u64,
+    },
+}
+
+/// A piece of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// What happened, in order.
+    pub changes: Vec<Change>,
+    /// Up to where it was read.
+    pub reached: Place,
+    /// Where it ends, for now.
+    pub end: Place,
+}
+
+impl History {
+    /// Whether there is more.
+    pub fn is_all(&self) -> bool {
+        self.reached.seq >= self.end.seq
+    }
+}
+
+/// Reads what happened after a place, from at most `rows` records.
+pub(super) fn read(connection: &Connection, after: Place, rows: usize, last_seq: i64) -> Result<History, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT seq, record FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?")?;
+    let mut records = select.query((after.seq, rows as i64))?;
+    let mut history = History { changes: Vec::new(), reached: after, end: Place::after(last_seq) };
+    while let Some(row) = records.next()? {
+        let seq = row.get(0)?;
+        let record = journal::decode(seq, &row.get::<_, String>(1)?)?;
+        history.changes.extend(of_record(connection, seq, &record)?.into_iter().filter(|change| change.place > after));
+        history.reached = history.reached.max(Place::after(seq));
+    }
+    Ok(history)
+}
+
+/// What happened with a record that is in the journal.
+pub(super) fn of_record(connection: &Connection, seq: i64, record: &Record) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    let mut add = |event| changes.push(Change { place: Place { seq, index: changes.len() as u32 }, event });
+    let request = |id, phase| DurableEvent::Request { status: RequestStatus { id, phase } };
+    match record {
+        Record::Joined { epoch, nonce } => add(DurableEvent::Joined { epoch: *epoch, nonce: *nonce }),
+        Record::Halted(halt) => add(DurableEvent::Halted { reason: halt.to_string(), halt: halt.clone() }),
+        Record::Request(signed) => add(request(signed.request.id, Phase::Received)),
+        Record::Content(turn) => {
+            let (epoch, nonce) = (turn.id().epoch, turn.id().nonce);
+            for call in turn.calls() {
+                add(request(call.request_id, Phase::Signing { epoch, nonce }));
+            }
+        }
+        _ => {
+            for (id, outcome) in record.ends() {
+                // A request ends once: what comes later is not its end.
+                if ended_by(connection, id)? == Some(seq) {
+                    add(request(id, outcome.into()));
+                }
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// The record that ended a request.
+fn ended_by(connection: &Connection, id: RequestId) -> Result<Option<i64>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT ended FROM requests WHERE id = ?")?;
+    Ok(select.query_row([id.as_slice()], |row| row.get(0)).optional()?.flatten())
+}

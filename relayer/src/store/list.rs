@@ -1,0 +1,134 @@
+//! Requests in the order of their arrival, the newest first.
+
+use ring_contracts::{Address, RequestId};
+use rusqlite::{Connection, params};
+
+use super::StoreError;
+
+/// How a request ended, as the store names it; `None`: it has no end yet.
+pub(crate) type Ending = Option<&'static str>;
+
+/// All there are.
+pub(crate) const ENDINGS: [Ending; 5] = [None, Some("executed"), Some("failed"), Some("expired"), Some("disputed")];
+
+/// A request and the number of its record, which is its place in the order of arrival.
+pub(crate) type Arrival = (i64, RequestId);
+
+/// At most `limit` requests before a place, the newest first. Of one requester or of all; with one of these endings, or
+/// whatever theirs is. Takes as long as what it finds, however many requests there are.
+pub(super) fn read(
+    connection: &Connection,
+    requester: Option<Address>,
+    endings: Option<&[Ending]>,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<Arrival>, StoreError> {
+    let limit = limit as i64;
+    let mut found = Vec::new();
+    match (requester, endings) {
+        (None, None) => {
+            let sql = "SELECT seq, id FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?";
+            collect(connection, &mut found, sql, params![before, limit])?;
+        }
+        (None, Some(endings)) => {
+            let sql = "SELECT seq, id FROM requests WHERE ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?";
+            for ending in endings {
+                collect(connection, &mut found, sql, params![ending, before, limit])?;
+            }
+        }
+        (Some(requester), endings) => {
+            let sql = "SELECT seq, id FROM requests WHERE requester = ? AND ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?";
+            for ending in endings.unwrap_or(&ENDINGS) {
+                collect(connection, &mut found, sql, params![requester.as_slice(), ending, before, limit])?;
+            }
+        }
+    }
+    // Each ending came in order.
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    found.truncate(limit as usize);
+    Ok(found)
+}
+
+fn collect(
+    connection: &Connection,
+    found: &mut Vec<Arrival>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(params)?;
+    while let Some(row) = rows.next()? {
+        let (seq, id): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let id = RequestId::try_from(&id[..]).map_err(|error| StoreError::damaged(seq, error))?;
+        found.push((seq, id));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of the store's with a thousand requests of ten requesters.
+    fn filled() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        for seq in 1..=1_000i64 {
+            let id = RequestId::left_padding_from(&seq.to_be_bytes());
+            let requester = Address::with_last_byte((seq % 10) as u8);
+            let outcome = ENDINGS[(seq % 7) as usize % 5].map(|name| format!("{{\"outcome\":\"{name}\"}}"));
+            let insert = "INSERT INTO requests (id, seq, requester, outcome) VALUES (?, ?, ?, ?)";
+            connection.execute(insert, params![id.as_slice(), seq, requester.as_slice(), outcome]).unwrap();
+        }
+        connection
+    }
+
+    fn seqs(connection: &Connection, requester: Option<Address>, endings: Option<&[Ending]>) -> Vec<i64> {
+        let (mut all, mut before) = (Vec::new(), i64::MAX);
+        loop {
+            let page = read(connection, requester, endings, before, 7).unwrap();
+            assert!(page.len() <= 7);
+            let Some((last, _)) = page.last() else { return all };
+            before = *last;
+            all.extend(page.into_iter().map(|(seq, _)| seq));
+        }
+    }
+
+    #[test]
+    fn pages_hold_everything_that_matches_once_and_the_newest_first() {
+        let connection = filled();
+        let ending = |seq: i64| ENDINGS[(seq % 7) as usize % 5];
+        let two: [Ending; 2] = [None, Some("failed")];
+        for requester in [None, Some(3)] {
+            for endings in [None, Some(&two[..]), Some(&ENDINGS[2..3]), Some(&[])] {
+                let expected: Vec<i64> = (1..=1_000i64)
+                    .rev()
+                    .filter(|seq| requester.is_none_or(|requester| seq % 10 == requester))
+                    .filter(|seq| endings.is_none_or(|endings| endings.contains(&ending(*seq))))
+                    .collect();
+                let requester = requester.map(|requester| Address::with_last_byte(requester as u8));
+                assert_eq!(seqs(&connection, requester, endings), expected, "{requester:?} {endings:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_list_reads_the_whole_table_or_sorts_it() {
+        let connection = filled();
+        for sql in [
+            "SELECT seq, id FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            "SELECT seq, id FROM requests WHERE ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            "SELECT seq, id FROM requests WHERE requester = ? AND ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+        ] {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let count = explain.parameter_count();
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(std::iter::repeat_n(1, count)), |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let [step] = &plan[..] else { panic!("{sql}: {plan:?}") };
+            assert!(step.starts_with("SEARCH") && step.contains("INDEX") && step.contains("seq<?"), "{step}");
+        }
+    }
+}
