@@ -128,7 +128,9 @@ function variables(source) {
     const fields = body.matchAll(/pub\(super\) (\w+): (?:Option<)?(\w+)/g);
     structs.set(name, [...fields].map(([, field, type]) => [field, type]));
   }
-  const sections = structs.get("Raw").flatMap(([section, type]) => structs.get(type).map(([field]) => [section, field]));
+  // Tables that there can be several of are in the file alone.
+  const tables = structs.get("Raw").filter(([, type]) => structs.has(type));
+  const sections = tables.flatMap(([section, type]) => structs.get(type).map(([field]) => [section, field]));
   return new Set(sections.map(([section, field]) => `RING_RELAYER__${section}__${field}`.toUpperCase()));
 }
 
