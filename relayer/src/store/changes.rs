@@ -104,7 +104,8 @@ impl History {
 pub(super) fn read(connection: &Connection, after: Place, rows: usize, last_seq: i64) -> Result<History, StoreError> {
     let mut select =
         connection.prepare_cached("SELECT seq, record FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?")?;
-    let mut records = select.query((after.seq, rows as i64))?;
+    let first = if after.index == u32::MAX { after.seq.saturating_add(1) } else { after.seq };
+    let mut records = select.query((first, rows as i64))?;
     let mut history = History { changes: Vec::new(), reached: after, end: Place::after(last_seq) };
     while let Some(row) = records.next()? {
         let seq = row.get(0)?;
