@@ -91,7 +91,11 @@ fn nonce(halt: &Halt) -> Option<u64> {
         Halt::UnknownTurn { nonce, .. } | Halt::Equivocation { nonce, .. } | Halt::UnreservedVote { nonce, .. } => {
             Some(*nonce)
         }
-        Halt::RingChanged { .. } | Halt::FinalityBroken { .. } | Halt::HaltedOnChain | Halt::Ordered { .. } => None,
+        Halt::RingChanged { .. }
+        | Halt::FinalityBroken { .. }
+        | Halt::ChainDisputed(_)
+        | Halt::HaltedOnChain
+        | Halt::Ordered { .. } => None,
     }
 }
 
@@ -124,6 +128,10 @@ fn advice(halt: &Halt) -> &'static [&'static str] {
         Halt::FinalityBroken { .. } => &[
             "compare the final blocks with independent sources: either the chain took back what was final, or the RPC lies",
             "once that is clear, have the master resume the ring, then `resume` here",
+        ],
+        Halt::ChainDisputed(_) => &[
+            "compare the two answers with independent sources: one RPC is broken, or lies",
+            "take that one out of chain.rpc; then have the master resume the ring, and `resume` here",
         ],
         Halt::HaltedOnChain => &[
             "look at the stories of the other seats, and ask the guardian and the master: one of them halted the ring",

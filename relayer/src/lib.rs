@@ -1,9 +1,9 @@
 //! One seat of a ring: configuration, driver, HTTP, peers, chain, store and signer around `ring-core`.
 //!
 //! ```text
-//!   clients ── http ──┐                          ┌── store   records, durable before anything is done
-//!   peers ── peers ───┼─▶ driver ─ ring-core ─ ──┼── signer  only what the store has reserved
-//!   chain ── watcher ─┘   (one event at a time)  └── submitter, peers
+//!   clients ── http ──┐                         ┌── store   records, durable before anything is done
+//!   peers ── peers ───┼─▶ driver ── ring-core ──┼── signer  only what the store has reserved
+//!   chain ── watcher ─┘   (a batch at a time)   └── submitter, peers
 //! ```
 
 pub mod certificate;

@@ -203,7 +203,6 @@ impl SeatMetrics {
         }
         for action in &effects.actions {
             match action {
-                Action::Alarm { .. } => drop(self.alarms.inc()),
                 Action::Objected { .. } => drop(self.objections.inc()),
                 Action::Refuted { .. } => drop(self.refuted.inc()),
                 _ => {}
@@ -224,6 +223,11 @@ impl SeatMetrics {
             self.head.set(head.number);
             self.head_time.set(head.time);
         }
+    }
+
+    /// People are told something, loudly.
+    pub fn note_alarm(&self) {
+        self.alarms.inc();
     }
 
     /// How sending is going.
@@ -305,7 +309,8 @@ mod tests {
         let [first, second] = [1, 2].map(|ring| metrics.seat(&settings(ring), 0, Peers::none()));
         let outcome = Outcome::Expired;
         let settled = Record::Settled { request: RequestId::ZERO, outcome };
-        let effects = Effects { records: vec![settled], actions: vec![Action::Alarm { reason: String::new() }] };
+        let effects = Effects { records: vec![settled], actions: Vec::new() };
+        first.note_alarm();
         first.note_step(3, &effects, Duration::from_millis(1));
         second.note_step(1, &Effects::default(), Duration::ZERO);
         let text = metrics.text().unwrap();

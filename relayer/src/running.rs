@@ -8,7 +8,7 @@ use alloy::{
 };
 use futures::future::BoxFuture;
 use ring_contracts::{
-    Address, B256, Bytes, Charter, CompactSignature, Domain, FixedBytes, Request, RequestId, SignedRequest, U256,
+    Address, B256, Bytes, Charter, CompactSignature, Domain, FixedBytes, Halt, Request, RequestId, SignedRequest, U256,
 };
 use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Settings, State};
 use tempfile::TempDir;
@@ -158,6 +158,8 @@ impl Bench {
             commands,
             handle: handle.clone(),
             views,
+            connection: watch::channel(Default::default()).1,
+            sending: watch::channel(Default::default()).1,
             cursor,
             wanted: wanted_in,
             outbox: Box::new(Nobody),
@@ -265,6 +267,10 @@ impl Signer for Key {
     ) -> BoxFuture<'a, Result<CompactSignature, SignerError>> {
         let signature = self.0.sign_hash_sync(&reservation.digest()).unwrap();
         Box::pin(std::future::ready(Ok(CompactSignature::from(signature))))
+    }
+
+    fn sign_halt<'a>(&'a self, _halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>> {
+        Box::pin(std::future::ready(Err(SignerError::Key("nothing is halted here".to_owned()))))
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use alloy::providers::DynProvider;
 use eyre::{Context, ensure, eyre};
-use ring_contracts::{IRingMultisig::RingView, RingMultisig};
+use ring_contracts::IRingMultisig::RingView;
 use ring_core::{Message, Record, Settings, State};
 use tokio::{
     net::TcpListener,
@@ -16,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    chain::{self, Cursor, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
-    config::{self, Config},
+    chain::{Cursor, Endpoints, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
+    config::{Config, Rpc},
     driver::{Driver, Edges, Handle, Outbox},
     http,
     metrics::Metrics,
@@ -36,7 +35,7 @@ pub struct Seat {
     settings: Settings,
     seat: usize,
     signer: Arc<KeystoreSigner>,
-    provider: DynProvider,
+    endpoints: Endpoints,
     ring: RingView,
 }
 
@@ -54,17 +53,20 @@ impl Seat {
         let signer = Arc::new(KeystoreSigner::open(&signer.keystore, &signer.password_file, config.chain.domain)?);
         let settings = config.settings(signer.address())?;
         let seat = settings.check()?;
-        let provider = chain::connect(config.chain.rpc.expose().as_str()).await?;
-        chain::verify(&provider, &config.chain.domain).await?;
-        let contract = RingMultisig::new(config.chain.domain.contract, provider.clone());
-        let ring = contract.getRing(config.ring.id).call().await.wrap_err("the ring cannot be read from the chain")?;
+        let chain = &config.chain;
+        let endpoints = Endpoints::connect(chain.rpc.iter().map(|rpc| rpc.expose().as_str()), chain.agree).await?;
+        endpoints.verify(&chain.domain, chain.finality).await?;
+        let ring = endpoints.ring(&chain.domain, config.ring.id).await?;
         ensure!(
             ring.epoch != 0,
             "ring {} does not exist in {}: have the master form it, or correct ring.id",
             config.ring.id,
             config.chain.domain.contract
         );
-        Ok(Self { config, settings, seat, signer, provider, ring })
+        for warning in config.evidence.check().await? {
+            warn!("{warning}; requests wait until it does");
+        }
+        Ok(Self { config, settings, seat, signer, endpoints, ring })
     }
 
     fn identity(&self) -> Identity {
@@ -157,7 +159,7 @@ impl Seat {
             if self.ring.halted { "HALTED" } else { "running" },
             charter.window,
             charter.quorum,
-            self.config.chain.rpc,
+            self.config.chain.rpc.iter().map(Rpc::to_string).collect::<Vec<_>>().join(", "),
             self.config.store.path.display(),
         )
     }
@@ -169,6 +171,8 @@ impl Seat {
     pub async fn run(self, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
         let (mut store, records) = Store::open(&self.location(), self.identity())?;
         store.set_own_seat(self.seat);
+        // Only whoever has the store gets here: this file too is one process's alone.
+        self.config.evidence.remember_in(&self.config.store.path.with_extension("limits.sqlite"))?;
         let state = State::restore(self.settings.clone(), records)?;
         if let Some(halt) = state.halt() {
             warn!("this seat is halted and signs nothing: {halt}");
@@ -185,14 +189,18 @@ impl Seat {
         let (cursor, cursor_out) = watch::channel(start);
         let (wanted, wanted_out) = watch::channel(None);
 
-        let finality = match self.config.chain.finality {
-            config::Finality::Tag => chain::Finality::Tag,
-            config::Finality::Confirmations(depth) => chain::Finality::Depth(depth),
+        let (chain, policy) = (&self.config.chain, &self.config.policy);
+        let watching = WatcherSettings::new(&self.settings, chain.finality, chain.poll, chain.longest_disagreement);
+        let watcher = Watcher::new(self.endpoints.clone(), watching, cursor_out, views_in);
+        let sending = SubmitterSettings {
+            min_priority_fee_per_gas: policy.min_priority_fee,
+            l1_fee: chain.l1_fee,
+            low_balance_turns: policy.low_balance_turns,
+            ..SubmitterSettings::new(self.settings.domain, policy.max_fee, chain.poll)
         };
-        let watching = WatcherSettings::new(&self.settings, finality, self.config.chain.poll);
-        let watcher = Watcher::new(self.provider.clone(), watching, cursor_out, views_in);
-        let sending = SubmitterSettings::new(self.settings.domain, self.config.policy.max_fee, self.config.chain.poll);
-        let submitter = Submitter::new(self.provider.clone(), sending, self.signer.clone(), wanted_out);
+        let submitter = Submitter::new(self.endpoints.clone(), sending, self.signer.clone(), wanted_out);
+
+        let (connection, sending_out) = (watcher.connection(), submitter.sending());
 
         let mut parts = JoinSet::new();
         let outbox = self.start_peers(&handle, &mut parts, &cancel).await?;
@@ -232,6 +240,8 @@ impl Seat {
             commands,
             handle,
             views,
+            connection,
+            sending: sending_out,
             cursor,
             wanted,
             outbox: Box::new(outbox.clone()),

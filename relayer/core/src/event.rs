@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ring_contracts::{Address, B256, CompactSignature, Permissions, RequestId, SignedRequest, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{evidence::Evidence, message::Message};
+use crate::{evidence::Evidence, halt::Dispute, message::Message};
 
 /// Something that happened. Events of one seat come one after the other.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub enum Event {
     },
     /// The chain moved, or was looked at again.
     Chain(ChainView),
+    /// The RPCs contradict each other for longer than they may.
+    ChainDisputed(Dispute),
     /// Some time passed; how much is the driver's business.
     Tick,
     /// A person wants this seat to halt the ring.

@@ -64,6 +64,8 @@ pub enum Halt {
         /// As the chain says now.
         nonce: u64,
     },
+    /// The RPCs of this seat contradict each other, and did for long: nobody knows what the chain is.
+    ChainDisputed(Dispute),
     /// Somebody entitled halted the ring on chain.
     HaltedOnChain,
     /// A person ordered it.
@@ -71,6 +73,20 @@ pub enum Halt {
         /// Why.
         reason: String,
     },
+}
+
+/// Two answers about the chain that cannot both be true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dispute {
+    /// Since when, in Unix seconds of this machine.
+    pub since: u64,
+    /// What they are about.
+    pub what: String,
+    /// The number of the block.
+    pub block: u64,
+    /// Each with the RPC that gave it.
+    pub answers: Vec<String>,
 }
 
 impl Halt {
@@ -121,6 +137,11 @@ impl fmt::Display for Halt {
             Self::FinalityBroken { expected_nonce, nonce } => {
                 write!(f, "the chain took back final turns: {expected_nonce} were final, now it says {nonce}")
             }
+            Self::ChainDisputed(Dispute { since, what, block, answers }) => write!(
+                f,
+                "the RPCs of this seat contradict each other since {since} about {what} of block {block}: {}",
+                answers.join(", but ")
+            ),
             Self::HaltedOnChain => f.write_str("the ring was halted on chain"),
             Self::Ordered { reason } => write!(f, "ordered: {reason}"),
         }

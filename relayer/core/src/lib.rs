@@ -44,7 +44,7 @@ pub use planted::{Bug, is_planted, plant};
 pub use effect::{Action, Effects};
 pub use event::{Allowance, Block, ChainView, Event, ObservedTurn};
 pub use evidence::Evidence;
-pub use halt::Halt;
+pub use halt::{Dispute, Halt};
 pub use message::{Message, Vote};
 pub use record::{Outcome, Past, Record, Settled};
 pub use requests::{Phase, Refusal, RequestStatus, Submission};

@@ -204,6 +204,7 @@ impl State {
                 self.told(to, &confirmed);
             }
             Event::Found { request, evidence } => self.found(step, request, evidence),
+            Event::ChainDisputed(dispute) => self.halt_now(step, Halt::ChainDisputed(dispute)),
             Event::HaltOrdered { reason } => self.halt_now(step, Halt::Ordered { reason }),
             Event::Tick => self.tick(step),
             Event::Chain(view) => self.observed(step, view),

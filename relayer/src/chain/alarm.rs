@@ -2,9 +2,33 @@
 
 use alloy::primitives::{Address, B256, U256};
 
-/// Why nothing moves.
+/// Why nothing moves, or soon will not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
+    /// The account can pay for few more transactions.
+    #[error(
+        "the account {account} has {balance} wei left, enough for {transactions} more transactions like this one: send it \
+         some of the native coin"
+    )]
+    LowBalance {
+        /// The account.
+        account: Address,
+        /// What it has, in wei.
+        balance: U256,
+        /// How many transactions that pays for, at what is offered now.
+        transactions: u64,
+    },
+    /// Somebody else sent a transaction with the account's key.
+    #[error(
+        "the account {account} has used nonce {nonce} for a transaction that this process did not send: unless an earlier \
+         run of this relayer sent it, somebody else has the key"
+    )]
+    ForeignTransaction {
+        /// The account.
+        account: Address,
+        /// The account nonce of the transaction.
+        nonce: u64,
+    },
     /// The account cannot pay for its transaction.
     #[error(
         "the account {account} has {balance} wei and needs {needed} for its transaction: send it some of the native coin"
@@ -14,7 +38,7 @@ pub enum Alarm {
         account: Address,
         /// What it has, in wei.
         balance: U256,
-        /// What it needs, in wei: the gas limit times the highest fee offered.
+        /// What it needs, in wei: the gas limit times the highest fee offered, and what the chain takes for its L1.
         needed: U256,
     },
     /// The transaction is not mined, and may not offer more.
@@ -34,7 +58,7 @@ pub enum Alarm {
     /// The signer did not sign.
     #[error("the transaction could not be signed ({0}): check the signer")]
     Signer(String),
-    /// The RPC does not answer, or refuses.
-    #[error("the RPC is of no use now ({0}): check it")]
+    /// No RPC answers, or all refuse.
+    #[error("no RPC is of use now ({0}): check them")]
     Rpc(String),
 }

@@ -31,57 +31,71 @@ impl Meter {
     }
 }
 
-/// What the master lets a ring do, as of one head.
+/// What the master lets a ring do, and what there is to spend, as of one head.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// By asset. One that has none may not be spent.
-    pub(super) allowances: BTreeMap<Address, Allowance>,
+    limits: Vec<IRingMultisig::LimitView>,
+    /// Of the assets that say what the treasury has of them.
+    balances: BTreeMap<Address, U256>,
     pub(super) permissions: Permissions,
     /// Whom no ring calls, whatever was permitted.
     pub(super) master: Address,
 }
 
-/// Reads allowances, of the main asset and of `other_assets`, and permissions, as of `head`. Like the state of the ring
-/// they are what the chain says: the master may change them at any time.
+impl Rules {
+    /// What may be spent, by asset. One that is not in it may not be spent.
+    pub(super) fn allowances(
+        &self,
+        charter: &Charter,
+        other_assets: &BTreeSet<Address>,
+        ring: &IRingMultisig::RingView,
+        time: u64,
+    ) -> BTreeMap<Address, Allowance> {
+        let main = Meter {
+            cap: U256::from(charter.cap),
+            period: charter.period.into(),
+            index: ring.periodIndex.to(),
+            spent: ring.spent.to(),
+        };
+        let is_other = |asset| asset != charter.asset && other_assets.contains(&asset);
+        let others = self.limits.iter().filter(|limit| is_other(limit.asset)).map(|limit| {
+            let (cap, spent) = (limit.cap.to(), limit.spent.to());
+            (limit.asset, Meter { cap, period: limit.period.to(), index: limit.periodIndex.to(), spent })
+        });
+        // A cap of zero permits nothing, not even zero.
+        let meters = others.chain([(charter.asset, main)]).filter(|(_, meter)| !meter.cap.is_zero());
+        meters.filter_map(|(asset, meter)| Some((asset, meter.allowance(time, *self.balances.get(&asset)?)))).collect()
+    }
+}
+
+/// Reads limits, permissions and the balances of `assets`, as of `head`. Like the state of the ring they are what the chain
+/// says: the master may change them at any time.
 pub(super) async fn read(
     rpc: &Rpc,
     domain: &Domain,
-    (ring_id, charter): (u32, &Charter),
-    other_assets: &BTreeSet<Address>,
-    ring: &IRingMultisig::RingView,
+    ring: u32,
+    assets: impl Iterator<Item = Address>,
     head: Header,
 ) -> Result<Rules, Fault> {
-    let main = Meter {
-        cap: U256::from(charter.cap),
-        period: charter.period.into(),
-        index: ring.periodIndex.to(),
-        spent: ring.spent.to(),
-    };
     let (limits, permissions, master) = (
-        RingMultisig::getLimitsCall { ringId: ring_id },
-        RingMultisig::getPermissionsCall { ringId: ring_id },
+        RingMultisig::getLimitsCall { ringId: ring },
+        RingMultisig::getPermissionsCall { ringId: ring },
         RingMultisig::masterCall {},
     );
     let contract = domain.contract;
-    let (limits, permissions, master) = try_join!(
+    let balances = assets.map(async |asset| {
+        let balance = balance(rpc, contract, asset, head).await?;
+        Ok::<_, Fault>(balance.map(|balance| (asset, balance)))
+    });
+    let (limits, permissions, master, balances) = try_join!(
         rpc.view(contract, &limits, head.hash),
         rpc.view(contract, &permissions, head.hash),
         rpc.view(contract, &master, head.hash),
+        try_join_all(balances),
     )?;
-    let limits = limits.unwrap_or_default().into_iter();
-    let others = limits.filter(|limit| limit.asset != charter.asset && other_assets.contains(&limit.asset));
-    let others = others.map(|limit| {
-        let (cap, spent) = (limit.cap.to(), limit.spent.to());
-        (limit.asset, Meter { cap, period: limit.period.to(), index: limit.periodIndex.to(), spent })
-    });
-    // A cap of zero permits nothing, not even zero.
-    let meters = others.chain([(charter.asset, main)]).filter(|(_, meter)| !meter.cap.is_zero());
-    let metered = meters.map(|(asset, meter)| async move {
-        let balance = balance(rpc, contract, asset, head).await?;
-        Ok::<_, Fault>(balance.map(|balance| (asset, meter.allowance(head.time, balance))))
-    });
     Ok(Rules {
-        allowances: try_join_all(metered).await?.into_iter().flatten().collect(),
+        limits: limits.unwrap_or_default(),
+        balances: balances.into_iter().flatten().collect(),
         permissions: Permissions::new(permissions.unwrap_or_default().into_iter().map(Into::into)),
         master: master.unwrap_or_default(),
     })
@@ -104,7 +118,7 @@ async fn balance(rpc: &Rpc, treasury: Address, asset: Address, head: Header) -> 
     match rpc.view(asset, &IERC20::balanceOfCall { account: treasury }, head.hash).await {
         Ok(Some(balance)) => Ok(Some(balance)),
         // A token that is none must not blind the seat for everything else.
-        Ok(None) | Err(Fault::Reverted(_) | Fault::Malformed(_)) => {
+        Ok(None) | Err(Fault::Reverted(_) | Fault::Undecodable(_)) => {
             tracing::debug!(%asset, "the asset does not tell its balance: is it a token?");
             Ok(None)
         }

@@ -7,6 +7,8 @@ use alloy::{
     transports::{RpcError, TransportError, TransportErrorKind},
 };
 
+use super::disagreement::Contradiction;
+
 /// JSON-RPC code of a call that reverted.
 const CODE_REVERTED: i64 = 3;
 /// JSON-RPC code of a block that the node does not know (execution-apis).
@@ -43,7 +45,10 @@ pub(super) enum Fault {
     /// The answer is not what it should be.
     #[error("nonsensical answer: {0}")]
     Malformed(String),
-    /// The answers contradict one another.
+    /// A contract answered, but not what it was asked for.
+    #[error("not the answer of such a contract: {0}")]
+    Undecodable(String),
+    /// The answers of one RPC contradict one another.
     #[error("contradictory answers: {0}")]
     Inconsistent(String),
     /// The chain moved while it was looked at.
@@ -57,6 +62,37 @@ pub(super) enum Fault {
         /// What was seen.
         known: u64,
     },
+    /// The RPC serves another chain than before.
+    #[error("it serves chain {actual} and not {expected}: nothing that it says is used")]
+    WrongChain {
+        /// As configured.
+        expected: u64,
+        /// As the RPC answers.
+        actual: u64,
+    },
+    /// The RPCs are on different blocks, none of which is final.
+    #[error("less than {agree} RPCs are on one chain at block {block}: waiting for them to meet")]
+    Forked {
+        /// How many have to agree.
+        agree: usize,
+        /// The highest block that so many have.
+        block: u64,
+    },
+    /// Too few RPCs answered sensibly.
+    #[error("{answers} RPCs answered, {agree} have to agree ({faults})")]
+    TooFew {
+        /// How many answered.
+        answers: usize,
+        /// How many have to agree.
+        agree: usize,
+        /// What is wrong with the others.
+        faults: String,
+        /// How long the one that asked for it longest wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// Two RPCs state what cannot both be true.
+    #[error("two RPCs contradict each other: {0}")]
+    Disagreement(Box<Contradiction>),
 }
 
 impl From<TransportError> for Fault {
@@ -104,10 +140,15 @@ impl Fault {
         }
     }
 
+    /// Whether the RPC itself is not there, or wants to be asked less.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Unreachable(_) | Self::Throttled { .. })
+    }
+
     /// How long the RPC wants to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after } => *retry_after,
+            Self::Throttled { retry_after } | Self::TooFew { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

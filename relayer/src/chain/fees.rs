@@ -1,12 +1,103 @@
 //! What a transaction offers for its gas.
 
-use alloy::eips::eip1559::Eip1559Estimation;
+use alloy::{
+    consensus::{SignableTransaction as _, TxEip1559},
+    eips::eip1559::Eip1559Estimation,
+    primitives::{Address, Bytes, TxKind, U256, address},
+    sol,
+};
+use futures::try_join;
+use ring_contracts::Domain;
 
-use super::wanted::Wanted;
+use super::{
+    fault::Fault,
+    rpc::{Header, Rpc},
+    wanted::Wanted,
+};
 
 /// Nodes take a replacement only for a tenth more of both fees; an eighth is beyond doubt. It is also the most that the
 /// base fee rises from block to block.
 const BUMP_DIVISOR: u128 = 8;
+
+/// Where OP-stack chains say what they take for publishing a transaction on their L1.
+const GAS_PRICE_ORACLE: Address = address!("0x420000000000000000000000000000000000000F");
+
+sol! {
+    /// What is asked of the predeploy at `GAS_PRICE_ORACLE`: it takes the unsigned transaction, and counts a signature in.
+    function getL1Fee(bytes transaction) external view returns (uint256);
+}
+
+/// What a chain takes for a transaction beside its gas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum L1Fee {
+    /// Nothing.
+    #[default]
+    None,
+    /// What publishing it on the L1 costs, as on OP-stack chains.
+    OpStack,
+}
+
+/// What transactions cost now, and what there is to pay for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prices {
+    /// What is usual.
+    pub(super) usual: Eip1559Estimation,
+    /// The account's balance, in wei.
+    pub(super) balance: U256,
+    /// What the chain takes for the transaction beside its gas, in wei.
+    pub(super) l1_fee: U256,
+}
+
+/// Asks for prices, of a transaction with this call data.
+pub(super) async fn prices(
+    rpc: &Rpc,
+    (account, domain): (Address, &Domain),
+    calldata: &Bytes,
+    (l1_fee, min_priority): (L1Fee, u128),
+    head: Header,
+) -> Result<Prices, Fault> {
+    let l1_fee = async {
+        match l1_fee {
+            L1Fee::None => Ok(U256::ZERO),
+            L1Fee::OpStack => ask_l1_fee(rpc, domain, calldata, head).await,
+        }
+    };
+    let (usual, balance, l1_fee) = try_join!(rpc.fees(), rpc.balance(account), l1_fee)?;
+    Ok(Prices { usual: at_least(usual, min_priority), balance, l1_fee })
+}
+
+async fn ask_l1_fee(rpc: &Rpc, domain: &Domain, calldata: &Bytes, head: Header) -> Result<U256, Fault> {
+    // Nonce, gas and fees are not known yet: as long as they may be.
+    let transaction = TxEip1559 {
+        chain_id: domain.chain_id,
+        nonce: u64::from(u32::MAX),
+        gas_limit: u64::from(u32::MAX),
+        max_fee_per_gas: u128::from(u64::MAX),
+        max_priority_fee_per_gas: u128::from(u64::MAX),
+        to: TxKind::Call(domain.contract),
+        value: U256::ZERO,
+        access_list: Default::default(),
+        input: calldata.clone(),
+    };
+    let question = getL1FeeCall { transaction: transaction.encoded_for_signing().into() };
+    let fee = rpc.view(GAS_PRICE_ORACLE, &question, head.hash).await?;
+    let fee = fee.ok_or_else(|| {
+        Fault::Undecodable(format!(
+            "there is no price oracle at {GAS_PRICE_ORACLE}: chain.l1_fee is for OP-stack chains"
+        ))
+    })?;
+    // It follows the L1's fees, which may rise until the transaction is taken.
+    Ok(fee.saturating_add(fee / U256::from(4)))
+}
+
+/// Raises what is usual to the least tip that the chain's nodes take.
+fn at_least(usual: Eip1559Estimation, min_priority: u128) -> Eip1559Estimation {
+    let missing = min_priority.saturating_sub(usual.max_priority_fee_per_gas);
+    Eip1559Estimation {
+        max_fee_per_gas: usual.max_fee_per_gas.saturating_add(missing),
+        max_priority_fee_per_gas: usual.max_priority_fee_per_gas.saturating_add(missing),
+    }
+}
 
 /// The fees of an EIP-1559 transaction, in wei per gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +152,13 @@ mod tests {
         assert_eq!(fees.bumped(estimate(1, 1), 1_000), Some(Fees { max: 113, priority: 11 }));
         assert_eq!(fees.bumped(estimate(500, 50), 1_000), Some(Fees { max: 500, priority: 50 }));
         assert_eq!(Fees { max: 1, priority: 0 }.bumped(estimate(1, 0), 9), Some(Fees { max: 2, priority: 1 }));
+    }
+
+    #[test]
+    fn a_tip_is_never_below_the_least_that_nodes_take() {
+        assert_eq!(at_least(estimate(100, 9), 25), estimate(116, 25));
+        assert_eq!(at_least(estimate(100, 30), 25), estimate(100, 30));
+        assert_eq!(at_least(estimate(100, 9), 0), estimate(100, 9));
     }
 
     #[test]

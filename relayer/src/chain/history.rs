@@ -8,6 +8,7 @@ use alloy::{
     rpc::types::{Filter, Log},
     sol_types::SolEvent as _,
 };
+use futures::join;
 use ring_contracts::{RequestId, RingMultisig, TurnId};
 use ring_core::ObservedTurn;
 
@@ -21,12 +22,7 @@ const ID_LENGTH: usize = RequestId::len_bytes();
 /// Reads turns. What is final is read once and kept.
 #[derive(Debug)]
 pub(super) struct History {
-    contract: Address,
-    ring: u32,
-    /// The most blocks that are asked for at once.
-    most_blocks: u64,
-    /// How many blocks are asked for now: RPCs refuse ranges that are too long for them.
-    chunk: u64,
+    pieces: Pieces,
     kept: Option<Kept>,
 }
 
@@ -47,11 +43,12 @@ type Turns = BTreeMap<u64, ObservedTurn>;
 impl History {
     pub(super) fn new(contract: Address, ring: u32, most_blocks: u64) -> Self {
         let most_blocks = most_blocks.max(1);
-        Self { contract, ring, most_blocks, chunk: most_blocks, kept: None }
+        Self { pieces: Pieces { contract, ring, most_blocks, chunk: most_blocks }, kept: None }
     }
 
     /// All turns from nonce `first` on that the blocks from `from` to `head` hold. They are as of `head` only if it is
-    /// still in the chain afterwards.
+    /// still in the chain afterwards. Dropped midway, it goes on from there the next time, or a long history would never
+    /// be read.
     pub(super) async fn read(
         &mut self,
         rpc: &Rpc,
@@ -59,29 +56,33 @@ impl History {
         finalized: Header,
         head: Header,
     ) -> Result<Turns, Fault> {
-        let mut kept = self.take_kept(rpc, from, finalized).await?;
-        kept.turns.retain(|nonce, _| *nonce >= first);
+        self.kept.take_if(|kept| kept.start > from || kept.anchor.number > finalized.number);
+        let fresh = || Kept { start: from, next: from, anchor: finalized, turns: Turns::new() };
+        let kept = self.kept.get_or_insert_with(fresh);
+        let anchored = is_in_chain(rpc, kept.anchor, finalized);
+        let (anchored, mut piece) = join!(anchored, self.pieces.read(rpc, kept.next.max(from), head));
+        if !anchored? {
+            *kept = fresh();
+            piece = self.pieces.read(rpc, from, head).await;
+        }
+        kept.anchor = finalized;
         kept.next = kept.next.max(from);
-        while kept.next <= finalized.number {
-            let (turns, end) = match self.read_chunk(rpc, kept.next, finalized.number, head).await {
-                Ok(read) => read,
-                Err(fault) => {
-                    // What was read before stays read, or a long history would never be.
-                    self.kept = Some(kept);
-                    return Err(fault);
-                }
-            };
-            kept.next = end + 1;
-            add(&mut kept.turns, turns, first)?;
+        kept.turns.retain(|nonce, _| *nonce >= first);
+        let mut recent = Turns::new();
+        loop {
+            let (turns, end) = piece?;
+            for turn in turns.into_values().filter(|turn| turn.nonce >= first) {
+                let is_final = turn.block <= finalized.number;
+                insert(if is_final { &mut kept.turns } else { &mut recent }, turn)?;
+            }
+            kept.next = kept.next.max(end.min(finalized.number) + 1);
+            if end >= head.number {
+                break;
+            }
+            piece = self.pieces.read(rpc, end + 1, head).await;
         }
         let mut all = kept.turns.clone();
-        let mut next = kept.next;
-        self.kept = Some(kept);
-        while next <= head.number {
-            let (turns, end) = self.read_chunk(rpc, next, head.number, head).await?;
-            next = end + 1;
-            add(&mut all, turns, first)?;
-        }
+        recent.into_values().try_for_each(|turn| insert(&mut all, turn))?;
         Ok(all)
     }
 
@@ -89,26 +90,36 @@ impl History {
     pub(super) fn forget(&mut self) {
         self.kept = None;
     }
+}
 
-    async fn take_kept(&mut self, rpc: &Rpc, from: u64, finalized: Header) -> Result<Kept, Fault> {
-        if let Some(kept) = &self.kept
-            && kept.start <= from
-            && kept.anchor.number <= finalized.number
-        {
-            let known = rpc.header(BlockNumberOrTag::Number(kept.anchor.number)).await?;
-            if known.is_some_and(|header| header.hash == kept.anchor.hash)
-                && let Some(kept) = self.kept.take()
-            {
-                return Ok(Kept { anchor: finalized, ..kept });
-            }
-        }
-        Ok(Kept { start: from, next: from, anchor: finalized, turns: Turns::new() })
+/// Whether the chain that has `finalized` has this block, too.
+async fn is_in_chain(rpc: &Rpc, block: Header, finalized: Header) -> Result<bool, Fault> {
+    if block.hash == finalized.hash {
+        return Ok(true);
     }
+    let known = rpc.header(BlockNumberOrTag::Number(block.number)).await?;
+    Ok(known.is_some_and(|known| known.hash == block.hash))
+}
 
-    /// The turns of as many blocks from `start` on as the RPC gives at once, and the last of these blocks.
-    async fn read_chunk(&mut self, rpc: &Rpc, start: u64, last: u64, head: Header) -> Result<(Turns, u64), Fault> {
+/// Reads logs in pieces that the RPC can cope with.
+#[derive(Debug)]
+struct Pieces {
+    contract: Address,
+    ring: u32,
+    /// The most blocks that are asked for at once.
+    most_blocks: u64,
+    /// How many blocks are asked for now: RPCs refuse ranges that are too long for them.
+    chunk: u64,
+}
+
+impl Pieces {
+    /// The turns of as many blocks from `start` up to `head` as the RPC gives at once, and the last of these blocks.
+    async fn read(&mut self, rpc: &Rpc, start: u64, head: Header) -> Result<(Turns, u64), Fault> {
+        if start > head.number {
+            return Ok((Turns::new(), head.number));
+        }
         loop {
-            let end = last.min(start.saturating_add(self.chunk - 1));
+            let end = head.number.min(start.saturating_add(self.chunk - 1));
             // The ring is no topic of a turn, so those of all rings come along.
             let filter = Filter::new()
                 .address(self.contract)
@@ -186,10 +197,6 @@ impl History {
         }
         Ok(turns)
     }
-}
-
-fn add(turns: &mut Turns, more: Turns, first: u64) -> Result<(), Fault> {
-    more.into_values().filter(|turn| turn.nonce >= first).try_for_each(|turn| insert(turns, turn))
 }
 
 fn insert(turns: &mut Turns, turn: ObservedTurn) -> Result<(), Fault> {

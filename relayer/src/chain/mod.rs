@@ -7,18 +7,26 @@
 //!         ──▶ Option<Wanted> ────▶ Submitter ─▶ transactions   of one account, at most one unmined
 //! ```
 //!
-//! An RPC is believed in two things only: a view whose parts fit together, and a receipt. What it says about a
+//! Where there are several RPCs, a view counts only if enough of them say the same, and none says something else
+//! (`quorum`). An RPC is believed in two things only: a view whose parts fit together, and a receipt. What it says about a
 //! transaction that it refused, lost or did not answer about is noted for people; nothing is concluded from it.
 
 mod alarm;
 mod allowance;
+mod backoff;
 mod connection;
+mod disagreement;
+mod endpoint;
 mod fault;
 mod fees;
+mod finality;
+mod foreign;
 mod heads;
 mod history;
 mod quiet;
+mod quorum;
 mod rpc;
+mod socket;
 mod submitter;
 mod transaction;
 mod view;
@@ -26,7 +34,10 @@ mod wanted;
 mod watcher;
 
 pub use alarm::Alarm;
-pub use connection::{ChainError, connect, verify};
+pub use connection::{ChainError, Endpoints, connect};
+pub use disagreement::{Answer, Contradiction, Disagreement, Evidence, Subject};
+pub use fees::L1Fee;
+pub use finality::Finality;
 pub use submitter::{Sending, Submitter, SubmitterSettings};
 pub use wanted::{TransactionSigner, Wanted};
-pub use watcher::{Connection, Cursor, Finality, Watcher, WatcherSettings};
+pub use watcher::{Connection, Cursor, RpcHealth, Watcher, WatcherSettings};

@@ -12,6 +12,7 @@ use alloy::{
     transports::TransportResult,
 };
 use ring_core::Block;
+use tokio::sync::watch;
 
 use super::fault::{CODE_UNKNOWN_BLOCK, Fault};
 
@@ -43,12 +44,22 @@ pub(super) struct Mined {
 /// An RPC.
 #[derive(Clone, Debug)]
 pub(super) struct Rpc {
-    provider: DynProvider,
+    /// `None` until the first connection is made.
+    provider: watch::Receiver<Option<DynProvider>>,
 }
 
 impl Rpc {
-    pub(super) fn new(provider: DynProvider) -> Self {
+    pub(super) fn new(provider: watch::Receiver<Option<DynProvider>>) -> Self {
         Self { provider }
+    }
+
+    /// Waits for the first connection. `None`: nobody makes it any more.
+    pub(super) async fn connected(&mut self) -> Option<DynProvider> {
+        self.provider.wait_for(Option::is_some).await.ok().and_then(|provider| provider.clone())
+    }
+
+    fn provider(&self) -> Result<DynProvider, Fault> {
+        self.provider.borrow().clone().ok_or_else(|| Fault::Unreachable("there is no connection yet".into()))
     }
 
     async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, Fault> {
@@ -59,11 +70,11 @@ impl Rpc {
     }
 
     pub(super) async fn chain_id(&self) -> Result<u64, Fault> {
-        self.ask(self.provider.get_chain_id()).await
+        self.ask(self.provider()?.get_chain_id()).await
     }
 
     pub(super) async fn code(&self, address: Address) -> Result<Bytes, Fault> {
-        self.ask(self.provider.get_code_at(address).latest()).await
+        self.ask(self.provider()?.get_code_at(address).latest()).await
     }
 
     pub(super) async fn head(&self) -> Result<Header, Fault> {
@@ -73,7 +84,7 @@ impl Rpc {
 
     /// `None`: there is no such block.
     pub(super) async fn header(&self, block: BlockNumberOrTag) -> Result<Option<Header>, Fault> {
-        match self.ask(self.provider.get_block_by_number(block)).await {
+        match self.ask(self.provider()?.get_block_by_number(block)).await {
             Ok(answer) => Ok(answer.map(|block| Header {
                 hash: block.header.hash,
                 number: block.header.number,
@@ -87,39 +98,52 @@ impl Rpc {
     /// What a view function answers in this very block. `None`: there is no code.
     pub(super) async fn view<C: SolCall>(&self, to: Address, call: &C, at: B256) -> Result<Option<C::Return>, Fault> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let answer = self.ask(self.provider.call(request).block(BlockId::hash(at))).await?;
+        let answer = self.ask(self.provider()?.call(request).block(BlockId::hash(at))).await?;
         if answer.is_empty() {
             return Ok(None);
         }
-        let decoded = C::abi_decode_returns(&answer).map_err(|error| Fault::Malformed(error.to_string()))?;
+        let decoded = C::abi_decode_returns(&answer).map_err(|error| Fault::Undecodable(error.to_string()))?;
         Ok(Some(decoded))
     }
 
     pub(super) async fn balance_at(&self, address: Address, at: B256) -> Result<U256, Fault> {
-        self.ask(self.provider.get_balance(address).hash(at)).await
+        self.ask(self.provider()?.get_balance(address).hash(at)).await
     }
 
     pub(super) async fn balance(&self, address: Address) -> Result<U256, Fault> {
-        self.ask(self.provider.get_balance(address).latest()).await
+        self.ask(self.provider()?.get_balance(address).latest()).await
     }
 
     pub(super) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, Fault> {
-        self.ask(self.provider.get_logs(filter)).await
+        self.ask(self.provider()?.get_logs(filter)).await
     }
 
     /// How many transactions of the account are in the chain up to this block: the nonce of its next one.
     pub(super) async fn transaction_count(&self, account: Address, block: u64) -> Result<u64, Fault> {
-        self.ask(self.provider.get_transaction_count(account).number(block)).await
+        self.ask(self.provider()?.get_transaction_count(account).number(block)).await
+    }
+
+    /// Makes the call after this block, and forgets it.
+    pub(super) async fn rehearse(&self, request: TransactionRequest, block: u64) -> Result<(), Fault> {
+        self.ask(self.provider()?.call(request).block(BlockId::number(block))).await.map(drop)
     }
 
     /// How much gas the transaction takes after this block.
     pub(super) async fn estimate(&self, request: TransactionRequest, block: u64) -> Result<u64, Fault> {
-        self.ask(self.provider.estimate_gas(request).block(BlockId::number(block))).await
+        self.ask(self.provider()?.estimate_gas(request).block(BlockId::number(block))).await
     }
 
     /// How much gas the transaction takes in the next block, with its time.
     pub(super) async fn estimate_pending(&self, request: TransactionRequest) -> Result<u64, Fault> {
-        self.ask(self.provider.estimate_gas(request).block(BlockId::pending())).await
+        self.ask(self.provider()?.estimate_gas(request).block(BlockId::pending())).await
+    }
+
+    /// Checks that the RPC serves this chain.
+    pub(super) async fn check_chain(&self, expected: u64) -> Result<(), Fault> {
+        match self.chain_id().await? {
+            actual if actual == expected => Ok(()),
+            actual => Err(Fault::WrongChain { expected, actual }),
+        }
     }
 
     /// Checks that a block is still in the chain: what was asked by its number was about it.
@@ -131,16 +155,16 @@ impl Rpc {
     }
 
     pub(super) async fn fees(&self) -> Result<Eip1559Estimation, Fault> {
-        self.ask(self.provider.estimate_eip1559_fees()).await
+        self.ask(self.provider()?.estimate_eip1559_fees()).await
     }
 
     pub(super) async fn broadcast(&self, raw: &[u8]) -> Result<(), Fault> {
-        self.ask(self.provider.send_raw_transaction(raw)).await.map(drop)
+        self.ask(self.provider()?.send_raw_transaction(raw)).await.map(drop)
     }
 
     /// `None`: it is not in the chain.
     pub(super) async fn mined(&self, transaction: B256) -> Result<Option<Mined>, Fault> {
-        let receipt = self.ask(self.provider.get_transaction_receipt(transaction)).await?;
+        let receipt = self.ask(self.provider()?.get_transaction_receipt(transaction)).await?;
         Ok(receipt.and_then(|receipt| Some(Mined { block: receipt.block_number?, succeeded: receipt.status() })))
     }
 }

@@ -51,6 +51,23 @@ impl<P> Slots<P> {
         self.0.get_mut(&nonce)
     }
 
+    /// The lowest account nonce from `start` on that has a transaction.
+    pub(super) fn next_from(&self, start: u64) -> Option<u64> {
+        self.0.range(start..).next().map(|(nonce, _)| *nonce)
+    }
+
+    /// Whether there is a transaction for this that was not replaced by one for something else.
+    pub(super) fn has(&self, wanted: &Wanted<P>) -> bool {
+        self.0.values().any(|slot| slot.wanted.is_same(wanted))
+    }
+
+    /// All transactions of an account nonce, the newest first: any of them may be mined.
+    pub(super) fn all_of(&self, nonce: u64) -> Vec<B256> {
+        let slot = self.0.get(&nonce).into_iter();
+        slot.flat_map(|slot| std::iter::once(slot.newest.hash).chain(slot.older.iter().rev().map(|(_, hash)| *hash)))
+            .collect()
+    }
+
     /// Remembers a transaction, before it is sent.
     pub(super) fn put(&mut self, nonce: u64, wanted: Wanted<P>, newest: Transaction, head: Header) {
         let older = self.0.remove(&nonce).map(|slot| {

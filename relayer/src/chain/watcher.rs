@@ -1,28 +1,29 @@
 //! Following the chain.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-use alloy::providers::DynProvider;
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Block, ChainView, Settings};
+use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
-use super::{fault::Fault, heads::Heads, quiet::Quiet, rpc::Rpc, view::Viewer};
+use super::{
+    backoff,
+    connection::Endpoints,
+    disagreement::{Contradiction, Disagreement},
+    endpoint::Endpoint,
+    fault::Fault,
+    finality::Finality,
+    heads::Heads,
+    quiet::Quiet,
+    quorum::Quorum,
+};
 
-/// The first pause after a fault; it doubles with each fault in a row.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How many blocks of logs are asked for at once, unless an RPC wants fewer.
 const MOST_BLOCKS: u64 = 2_000;
-
-/// When a block is final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finality {
-    /// When the chain says so: the `finalized` block.
-    Tag,
-    /// When so many blocks are on top of it.
-    Depth(u64),
-}
 
 /// From where on turns are reported. Moves forward as turns become final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +51,13 @@ pub struct WatcherSettings {
     pub poll_interval: Duration,
     /// The most blocks whose logs are asked for at once; at least 1.
     pub most_blocks: u64,
+    /// For how long RPCs may contradict each other.
+    pub longest_disagreement: Duration,
 }
 
 impl WatcherSettings {
     /// The settings of a seat's watcher.
-    pub fn new(seat: &Settings, finality: Finality, poll_interval: Duration) -> Self {
+    pub fn new(seat: &Settings, finality: Finality, poll_interval: Duration, longest_disagreement: Duration) -> Self {
         Self {
             domain: seat.domain,
             ring: seat.ring,
@@ -63,6 +66,7 @@ impl WatcherSettings {
             finality,
             poll_interval,
             most_blocks: MOST_BLOCKS,
+            longest_disagreement,
         }
     }
 }
@@ -78,14 +82,32 @@ pub struct Connection {
     pub fault: Option<String>,
     /// How many looks in a row went wrong.
     pub failures: u32,
+    /// How RPCs contradict each other, from the first time until there is a view again.
+    pub disagreement: Option<Disagreement>,
+    /// How each RPC is, in the order of the configuration.
+    pub rpcs: Vec<RpcHealth>,
 }
 
-/// Follows the chain and reports each head as a whole [`ChainView`], or not at all: while the RPC does not answer, or its
-/// answers do not fit together, nothing is reported.
+/// How an RPC is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RpcHealth {
+    /// Its place in the configuration, and its host.
+    pub rpc: String,
+    /// What was wrong the last time that it was asked for a view. `None`: nothing, or it was only behind.
+    pub fault: Option<String>,
+}
+
+/// Follows the chain and reports each head as a whole [`ChainView`], or not at all: while too few RPCs answer, their answers
+/// do not fit together, or they contradict each other, nothing is reported.
 #[derive(Debug)]
 pub struct Watcher {
+    endpoints: Endpoints,
     heads: Heads,
-    viewer: Viewer,
+    quorum: Quorum,
+    /// Since when RPCs contradict each other.
+    disagreeing: Option<Instant>,
+    longest_disagreement: Duration,
     cursor: watch::Receiver<Cursor>,
     views: mpsc::Sender<ChainView>,
     connection: watch::Sender<Connection>,
@@ -95,15 +117,17 @@ pub struct Watcher {
 impl Watcher {
     /// A watcher that reports to `views` what `cursor` asks for.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         settings: WatcherSettings,
         cursor: watch::Receiver<Cursor>,
         views: mpsc::Sender<ChainView>,
     ) -> Self {
-        let heads = Heads::new(provider.clone(), settings.poll_interval);
-        let viewer = Viewer::new(Rpc::new(provider), settings);
-        let connection = watch::Sender::new(Connection::default());
-        Self { heads, viewer, cursor, views, connection, quiet: Quiet::default() }
+        let heads = Heads::new(&endpoints, settings.poll_interval);
+        let longest_disagreement = settings.longest_disagreement;
+        let quorum = Quorum::new(endpoints.clone(), settings);
+        let connection = watch::Sender::new(Connection { rpcs: health(&endpoints), ..Connection::default() });
+        let (disagreeing, quiet) = (None, Quiet::default());
+        Self { endpoints, heads, quorum, disagreeing, longest_disagreement, cursor, views, connection, quiet }
     }
 
     /// How the connection is, from now on.
@@ -121,10 +145,10 @@ impl Watcher {
     }
 
     async fn follow(&mut self) {
+        let mut told = true;
         loop {
-            self.heads.prepare().await;
             let cursor = *self.cursor.borrow_and_update();
-            match self.viewer.look(cursor).await {
+            match self.quorum.look(cursor, told).await {
                 Ok(view) => {
                     self.note_success(view.as_ref());
                     if let Some(view) = view
@@ -132,23 +156,27 @@ impl Watcher {
                     {
                         return;
                     }
-                    self.heads.wait().await;
+                    told = self.heads.wait().await;
                 }
                 Err(fault) => {
                     let pause = self.note_failure(&fault);
                     tokio::time::sleep(pause).await;
+                    told = true;
                 }
             }
         }
     }
 
     fn note_success(&mut self, view: Option<&ChainView>) {
+        let rpcs = health(&self.endpoints);
+        self.disagreeing = None;
         self.connection.send_if_modified(|connection| {
             if connection.failures > 0 {
                 tracing::info!(failures = connection.failures, "the chain can be followed again");
             }
             let before = connection.clone();
             (connection.fault, connection.failures) = (None, 0);
+            (connection.disagreement, connection.rpcs) = (None, rpcs);
             if let Some(view) = view {
                 (connection.head, connection.finalized) = (Some(view.head), Some(view.finalized));
             }
@@ -158,22 +186,49 @@ impl Watcher {
 
     /// Returns how long to wait.
     fn note_failure(&mut self, fault: &Fault) -> Duration {
+        let disagreement = match fault {
+            Fault::Disagreement(contradiction) => Some(self.disagreement(contradiction)),
+            // What they contradict each other about is not over because one of them does not answer now.
+            _ => None,
+        };
+        let rpcs = health(&self.endpoints);
         let mut failures = 0;
         self.connection.send_modify(|connection| {
             connection.failures = connection.failures.saturating_add(1);
             connection.fault = Some(fault.to_string());
+            connection.rpcs = rpcs;
+            if let Some(mut disagreement) = disagreement {
+                disagreement.since = connection.disagreement.as_ref().map_or(disagreement.since, |first| first.since);
+                connection.disagreement = Some(disagreement);
+            }
             failures = connection.failures;
         });
         match fault {
             // Everyday life of a chain.
             Fault::Reorganised(_) if failures == 1 => tracing::debug!(%fault, "looking again"),
+            Fault::Disagreement(_) => {
+                if let Some(silenced) = self.quiet.ask() {
+                    tracing::error!(%fault, failures, silenced, "RPCs contradict each other, nothing is believed: check them");
+                }
+            }
             _ => {
                 if let Some(silenced) = self.quiet.ask() {
                     tracing::warn!(%fault, failures, silenced, "the chain cannot be followed, trying again: check the RPC");
                 }
             }
         }
-        let doubled = SHORTEST_PAUSE.saturating_mul(1 << (failures - 1).min(16));
-        fault.retry_after().unwrap_or(doubled).min(LONGEST_PAUSE)
+        backoff::pause(failures, fault)
     }
+
+    fn disagreement(&mut self, contradiction: &Contradiction) -> Disagreement {
+        let since = self.disagreeing.get_or_insert_with(Instant::now);
+        let is_lasting = since.elapsed() >= self.longest_disagreement;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Disagreement { since: now, is_lasting, contradiction: contradiction.clone() }
+    }
+}
+
+fn health(endpoints: &Endpoints) -> Vec<RpcHealth> {
+    let health = |endpoint: &Endpoint| RpcHealth { rpc: endpoint.name().to_owned(), fault: endpoint.fault() };
+    endpoints.all().iter().map(health).collect()
 }

@@ -1,5 +1,8 @@
 //! From what is written to what can be used.
 
+mod evidence;
+mod limits;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Display,
@@ -12,14 +15,11 @@ use reqwest::Url;
 use ring_contracts::{Address, Charter, CharterError, Domain};
 
 use super::{
-    Api, Chain, Config, ConfigError, Finality, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, Signer, Store,
-    files,
+    Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, Signer,
+    Store, files,
     raw::{self, Raw, Whole, WholeOrWord, decimal},
 };
-use crate::{
-    evidence::Sources,
-    peers::{Identity, Peer, TlsError},
-};
+use crate::peers::{Identity, Peer, TlsError};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -96,7 +96,7 @@ impl Check<'_> {
         let ring = self.ring(&raw.ring);
         let signer = self.signer(&raw.signer);
         let store = Some(Store { path: self.base.join(&raw.store.path) });
-        let api = self.api(&raw.api, ring.as_ref());
+        let api = self.api(raw, ring.as_ref());
         let seats = ring.as_ref().map_or(raw.ring.seats.0.len(), |ring| ring.charter.seats.len());
         let peers = match &raw.peers {
             // A ring of one has nobody to talk to.
@@ -108,6 +108,7 @@ impl Check<'_> {
         };
         let policy = self.policy(&raw.policy, seats);
         let webhooks = self.webhooks(&raw.webhook);
+        let evidence = self.evidence(raw, chain.as_ref());
         Some(Config {
             chain: chain?,
             ring: ring?,
@@ -115,7 +116,7 @@ impl Check<'_> {
             store: store?,
             api: api?,
             peers: peers?,
-            evidence: Sources::default(),
+            evidence: evidence?,
             policy: policy?,
             webhooks: webhooks?,
             warnings: Vec::new(),
@@ -123,7 +124,7 @@ impl Check<'_> {
     }
 
     fn chain(&mut self, raw: &raw::Chain) -> Option<Chain> {
-        let rpc = self.rpc(&raw.rpc);
+        let rpc = self.rpcs(&raw.rpc.0);
         let chain_id = match raw.chain_id.0 {
             0 => self.problem("chain.chain_id", "0 is no chain: give the chain's id (EIP-155), 1 for Ethereum"),
             id => Some(id),
@@ -131,40 +132,89 @@ impl Check<'_> {
         let contract = self.address("chain.contract", &raw.contract);
         let finality = self.finality(&raw.finality);
         let poll = self.at_least_one("chain.poll_seconds", raw.poll_seconds, 2);
+        let disagreement = self.at_least_one("chain.disagreement_seconds", raw.disagreement_seconds, 600);
+        let l1_fee = self.l1_fee(raw.l1_fee.as_deref());
+        let agree = self.agree(raw);
         Some(Chain {
             rpc: rpc?,
+            agree: agree?,
             domain: Domain { chain_id: chain_id?, contract: contract? },
             from_block: raw.from_block.0,
             finality: finality?,
             poll: Duration::from_secs(poll?),
+            longest_disagreement: Duration::from_secs(disagreement?),
+            l1_fee: l1_fee?,
         })
     }
 
-    fn rpc(&mut self, text: &str) -> Option<Rpc> {
+    fn rpcs(&mut self, texts: &[String]) -> Option<Vec<Rpc>> {
+        if texts.is_empty() {
+            return self.problem("chain.rpc", "there is none: give the URL of a node, or of several");
+        }
+        let mut rpcs: Vec<Rpc> = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let field = match texts {
+                [_] => "chain.rpc".to_owned(),
+                _ => format!("chain.rpc[{place}]"),
+            };
+            let Some(rpc) = self.rpc_at(&field, text) else { continue };
+            if let Some(first) = rpcs.iter().position(|other| *other == rpc) {
+                let reason = format!("the same as chain.rpc[{first}]: what one node says twice is said once");
+                self.problem::<()>(&field, reason);
+            }
+            rpcs.push(rpc);
+        }
+        (rpcs.len() == texts.len()).then_some(rpcs)
+    }
+
+    fn rpc_at(&mut self, field: &str, text: &str) -> Option<Rpc> {
         // The value itself is not repeated: it may hold an access token.
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "ws" | "wss") && url.has_host() => Some(Rpc(url)),
-            _ => self
-                .problem("chain.rpc", "not the URL of a node: write http://, https://, ws:// or wss://, and its host"),
+            _ => self.problem(field, "not the URL of a node: write http://, https://, ws:// or wss://, and its host"),
         }
+    }
+
+    fn agree(&mut self, raw: &raw::Chain) -> Option<usize> {
+        let nodes = raw.rpc.0.len().max(1) as u64;
+        let agree = self.within("chain.agree", raw.agree, nodes / 2 + 1, 1, nodes)?;
+        if agree * 2 <= nodes {
+            self.warnings.push(format!(
+                "chain.agree is {agree} of {nodes}: less than half of the nodes are believed, write {} or leave it out",
+                nodes / 2 + 1
+            ));
+        }
+        Some(agree as usize)
     }
 
     fn finality(&mut self, raw: &WholeOrWord) -> Option<Finality> {
         match raw.0.as_str() {
-            "finalized" => Some(Finality::Tag),
+            "finalized" => Some(Finality::Finalized),
+            "safe" => Some(Finality::Safe),
             "0" => {
                 let warning =
                     "chain.finality is 0: a block that is taken back pays twice; only for chains that never do that";
                 self.warnings.push(warning.into());
-                Some(Finality::Confirmations(0))
+                Some(Finality::Depth(0))
             }
             text => match decimal(text) {
-                Some(confirmations) => Some(Finality::Confirmations(confirmations)),
+                Some(confirmations) => Some(Finality::Depth(confirmations)),
                 None => self.problem(
                     "chain.finality",
-                    format!("{text:?} is neither \"finalized\" nor a number of confirmations: write one of them"),
+                    format!(
+                        "{text:?} is neither \"finalized\" nor \"safe\" nor a number of confirmations: write one of them"
+                    ),
                 ),
             },
+        }
+    }
+
+    fn l1_fee(&mut self, text: Option<&str>) -> Option<L1Fee> {
+        match text {
+            None | Some("none") => Some(L1Fee::None),
+            Some("op-stack") => Some(L1Fee::OpStack),
+            Some(text) => self
+                .problem("chain.l1_fee", format!("{text:?} is neither \"none\" nor \"op-stack\": write one of them")),
         }
     }
 
@@ -248,7 +298,9 @@ impl Check<'_> {
         Some(Signer { keystore, password_file })
     }
 
-    fn api(&mut self, raw: &raw::Api, ring: Option<&Ring>) -> Option<Api> {
+    fn api(&mut self, raw: &Raw, ring: Option<&Ring>) -> Option<Api> {
+        let limited = self.limited_requesters(raw);
+        let raw = &raw.api;
         let listen = self.socket("api.listen", &raw.listen);
         let accept = self.at_least_one("api.accept_timeout_ms", raw.accept_timeout_ms, 5_000);
         let rate = self.rate(raw);
@@ -260,13 +312,20 @@ impl Check<'_> {
             ));
         }
         let requesters = self.addresses("api.requesters", &raw.requesters.0, Self::address);
-        if raw.requesters.0.is_empty() {
+        if raw.requesters.0.is_empty() && limited.as_ref().is_some_and(BTreeSet::is_empty) {
             self.problem::<()>(
                 "api.requesters",
-                "nobody may ask for anything: list the address of each requester's key",
+                "nobody may ask for anything: list the address of each requester's key here, or as a [[requester]]",
             );
         }
-        let requesters = requesters?;
+        let mut requesters = requesters?;
+        if let Some(both) =
+            requesters.iter().find(|requester| limited.iter().flatten().any(|limited| limited == *requester))
+        {
+            let reason = format!("{both} has limits as a [[requester]], and none here: keep one of the entries");
+            return self.problem("api.requesters", reason);
+        }
+        requesters.extend(limited?);
         let seat_of = |requester: &Address| ring?.charter.seat_of(*requester).map(|seat| (*requester, seat));
         if let Some((requester, seat)) = requesters.iter().find_map(seat_of) {
             let reason = format!(
@@ -381,6 +440,10 @@ impl Check<'_> {
         let patience_ticks = self.at_least_one("policy.patience_ticks", raw.patience_ticks, 20);
         let grace_ticks = self.at_least_one("policy.grace_ticks", raw.grace_ticks, 40);
         let max_fee = self.at_least_one("policy.max_fee_gwei", raw.max_fee_gwei, 500);
+        // A turn offers less than the ceiling, so that a halt can replace it.
+        let most_tip = max_fee.unwrap_or(500) / 2;
+        let min_priority_fee = self.within("policy.min_priority_fee_gwei", raw.min_priority_fee_gwei, 0, 0, most_tip);
+        let low_balance_turns = raw.low_balance_turns.map_or(50, |turns| turns.0);
         Some(Policy {
             evidence: raw.evidence.unwrap_or(false),
             copies: copies? as usize,
@@ -392,6 +455,8 @@ impl Check<'_> {
             patience_ticks: patience_ticks?,
             grace_ticks: grace_ticks?,
             max_fee: u128::from(max_fee?) * GWEI,
+            min_priority_fee: u128::from(min_priority_fee?) * GWEI,
+            low_balance_turns,
         })
     }
 

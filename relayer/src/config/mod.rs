@@ -2,7 +2,7 @@
 //!
 //! The file is read [raw](raw), and becomes a [`Config`] once; everything that is wrong with its values is said at once.
 //! `RING_RELAYER__CHAIN__RPC` in the environment takes the place of `rpc` in `[chain]`, and so on for every field outside
-//! `[[peers.seat]]`, `[[api.token]]` and `[[webhook]]`. Relative paths are relative to the file.
+//! tables that there can be several of, such as `[[peers.seat]]`. Relative paths are relative to the file.
 
 mod check;
 mod files;
@@ -16,6 +16,7 @@ use reqwest::Url;
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Settings, SettingsError};
 
+pub use crate::chain::{Finality, L1Fee};
 use crate::{
     evidence::Sources,
     http::{Rate, Token},
@@ -57,8 +58,10 @@ pub struct Config {
 /// The chain and how to read it.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    /// The node.
-    pub rpc: Rpc,
+    /// The nodes, the one to be asked first before the others.
+    pub rpc: Vec<Rpc>,
+    /// How many of them have to agree on what there is on the chain.
+    pub agree: usize,
     /// The contract and its chain.
     pub domain: Domain,
     /// The block that the contract was deployed in.
@@ -67,6 +70,10 @@ pub struct Chain {
     pub finality: Finality,
     /// How often a node without subscriptions is asked.
     pub poll: Duration,
+    /// For how long nodes may contradict each other.
+    pub longest_disagreement: Duration,
+    /// What the chain takes for a transaction beside its gas.
+    pub l1_fee: L1Fee,
 }
 
 /// A node's address. It may hold an access token, so it is shown without its path.
@@ -77,11 +84,6 @@ impl Rpc {
     /// All of it, the token included.
     pub fn expose(&self) -> &Url {
         &self.0
-    }
-
-    /// Whether it is a WebSocket, which new blocks are announced on.
-    pub fn subscribes(&self) -> bool {
-        matches!(self.0.scheme(), "ws" | "wss")
     }
 }
 
@@ -96,15 +98,6 @@ impl fmt::Debug for Rpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rpc({self})")
     }
-}
-
-/// What counts as final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finality {
-    /// What the node calls `finalized`.
-    Tag,
-    /// Blocks with at least so many on top of them.
-    Confirmations(u64),
 }
 
 /// The ring.
@@ -183,6 +176,10 @@ pub struct Policy {
     pub grace_ticks: u64,
     /// The ceiling for fee bumps, in wei for a unit of gas.
     pub max_fee: u128,
+    /// The least tip that the chain's nodes take, in wei for a unit of gas.
+    pub min_priority_fee: u128,
+    /// Below how many transactions that the account can still pay for people are told.
+    pub low_balance_turns: u64,
 }
 
 /// Why a configuration is of no use.

@@ -1,6 +1,6 @@
 //! The configuration as it is written: shape and types, nothing about sense.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -17,19 +17,28 @@ pub(super) struct Raw {
     pub(super) policy: Policy,
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
+    #[serde(default)]
+    pub(super) evidence: Evidence,
+    #[serde(default)]
+    pub(super) requester: Vec<Requester>,
+    #[serde(default)]
+    pub(super) recipient_limit: Vec<RecipientLimit>,
 }
 
-// No `Debug` of the URL: it may hold a provider's access token.
+// No `Debug` of the URLs: they may hold a provider's access token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chain {
-    pub(super) rpc: String,
+    pub(super) rpc: List,
+    pub(super) agree: Option<Whole>,
     pub(super) chain_id: Whole,
     pub(super) contract: String,
     #[serde(default)]
     pub(super) from_block: Whole,
     pub(super) finality: WholeOrWord,
     pub(super) poll_seconds: Option<Whole>,
+    pub(super) disagreement_seconds: Option<Whole>,
+    pub(super) l1_fee: Option<String>,
 }
 
 impl fmt::Debug for Chain {
@@ -76,6 +85,7 @@ pub(super) struct Store {
 #[serde(deny_unknown_fields)]
 pub(super) struct Api {
     pub(super) listen: String,
+    #[serde(default)]
     pub(super) requesters: List,
     pub(super) accept_timeout_ms: Option<Whole>,
     pub(super) requests_per_second: Option<Whole>,
@@ -139,6 +149,112 @@ pub(super) struct Policy {
     pub(super) patience_ticks: Option<Whole>,
     pub(super) grace_ticks: Option<Whole>,
     pub(super) max_fee_gwei: Option<Whole>,
+    pub(super) min_priority_fee_gwei: Option<Whole>,
+    pub(super) low_balance_turns: Option<Whole>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evidence {
+    #[serde(default)]
+    pub(super) sql: Vec<Sql>,
+    #[serde(default)]
+    pub(super) https: Vec<Https>,
+    #[serde(default)]
+    pub(super) event: Vec<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sql {
+    pub(super) name: String,
+    pub(super) url_file: String,
+    pub(super) authorities_file: Option<String>,
+    pub(super) query: String,
+    pub(super) timeout_ms: Option<Whole>,
+    pub(super) parallel: Option<Whole>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Https {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) method: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) headers_file: Option<String>,
+    pub(super) authorities_file: Option<String>,
+    #[serde(default)]
+    pub(super) expect: Vec<Condition>,
+    #[serde(default)]
+    pub(super) refute: Vec<Condition>,
+    pub(super) not_yet_status: Option<Vec<Whole>>,
+    pub(super) timeout_ms: Option<Whole>,
+    pub(super) parallel: Option<Whole>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Condition {
+    pub(super) pointer: String,
+    pub(super) equals: Literal,
+    pub(super) otherwise: Option<String>,
+}
+
+// No `Debug` of the URL: it may hold a provider's access token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) rpc: String,
+    pub(super) chain_id: Whole,
+    pub(super) contract: String,
+    pub(super) event: String,
+    #[serde(rename = "match")]
+    pub(super) compared: BTreeMap<String, String>,
+    pub(super) confirmations: WholeOrWord,
+    #[serde(default)]
+    pub(super) from_block: Whole,
+    pub(super) timeout_ms: Option<Whole>,
+    pub(super) parallel: Option<Whole>,
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("name", &self.name).field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Requester {
+    pub(super) address: String,
+    #[serde(default)]
+    pub(super) assets: List,
+    #[serde(default)]
+    pub(super) recipients: List,
+    pub(super) max_amount: Option<WholeOrWord>,
+    pub(super) per_hour: Option<WholeOrWord>,
+    pub(super) per_day: Option<WholeOrWord>,
+    pub(super) expires_at: Option<WholeOrWord>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecipientLimit {
+    pub(super) asset: String,
+    #[serde(default)]
+    pub(super) recipients: List,
+    pub(super) amount: WholeOrWord,
+    pub(super) period: WholeOrWord,
+}
+
+/// A text, a whole number, or true or false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Literal {
+    Text(String),
+    Number(i64),
+    Truth(bool),
 }
 
 /// A whole number. Not a plain integer type: `config` rounds fractions to those and makes 1 of `true`.
@@ -149,7 +265,7 @@ pub(super) struct Whole(pub(super) u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WholeOrWord(pub(super) String);
 
-/// Strings: an array in the file, separated by commas in the environment.
+/// Strings: an array in the file, separated by commas in the environment. One may do without an array.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct List(pub(super) Vec<String>);
 
@@ -205,6 +321,32 @@ impl<'de> Deserialize<'de> for WholeOrWord {
     }
 }
 
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Literal;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a whole number, true or false")
+            }
+
+            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Literal, E> {
+                Ok(Literal::Truth(truth))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Literal, E> {
+                Ok(Literal::Number(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Literal, E> {
+                Ok(Literal::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 impl<'de> Deserialize<'de> for List {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -212,7 +354,7 @@ impl<'de> Deserialize<'de> for List {
             type Value = List;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of strings")
+                f.write_str("a string, or an array of strings")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<List, E> {

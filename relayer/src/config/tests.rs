@@ -1,9 +1,12 @@
+mod evidence;
+
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use tempfile::TempDir;
 
 use super::*;
 
+const RPC: &str = "\"ws://127.0.0.1:8545/secret-token\"";
 const FILE: &str = r#"
 [chain]
 rpc = "ws://127.0.0.1:8545/secret-token"
@@ -114,13 +117,14 @@ fn seat(number: u8) -> Address {
 fn a_full_file_becomes_settings() {
     let folder = folder();
     let config = load_from(&folder, FILE, &[]).unwrap();
-    assert!(config.chain.rpc.subscribes());
+    assert_eq!((config.chain.rpc.len(), config.chain.agree), (1, 1));
     assert_eq!(config.chain.from_block, 7);
-    assert_eq!(config.chain.finality, Finality::Tag);
+    assert_eq!((config.chain.finality, config.chain.l1_fee), (Finality::Finalized, L1Fee::None));
+    assert_eq!(config.chain.longest_disagreement, Duration::from_secs(600));
     assert_eq!(config.signer.keystore, folder.path().join("seat-0.json"));
     assert_eq!(config.store.path, folder.path().join("seat-0.sqlite"));
     assert_eq!(config.api.accept_timeout, Duration::from_secs(5));
-    assert_eq!(config.policy.max_fee, 500_000_000_000);
+    assert_eq!((config.policy.max_fee, config.policy.min_priority_fee), (500_000_000_000, 0));
     assert_eq!(config.warnings, [""; 0]);
     let peers = config.peers.as_ref().unwrap();
     assert_eq!(peers.seats.iter().map(|peer| peer.seat).collect::<Vec<_>>(), [1, 2]);
@@ -145,7 +149,7 @@ fn the_key_has_to_be_that_of_the_seat_that_is_not_listed() {
 #[test]
 fn the_environment_goes_over_the_file() {
     let environment = [
-        ("RING_RELAYER__CHAIN__RPC", "https://node.example/token"),
+        ("RING_RELAYER__CHAIN__RPC", "https://node.example/token, wss://other.example/token"),
         ("RING_RELAYER__CHAIN__FINALITY", "12"),
         ("RING_RELAYER__RING__CAP", "2000000000000000000000"),
         (
@@ -157,9 +161,10 @@ fn the_environment_goes_over_the_file() {
         ("PATH", "not ours"),
     ];
     let config = load_from(&folder(), FILE, &environment).unwrap();
-    assert_eq!(config.chain.rpc.expose().as_str(), "https://node.example/token");
-    assert!(!config.chain.rpc.subscribes());
-    assert_eq!(config.chain.finality, Finality::Confirmations(12));
+    let rpcs: Vec<_> = config.chain.rpc.iter().map(|rpc| rpc.expose().as_str()).collect();
+    assert_eq!(rpcs, ["https://node.example/token", "wss://other.example/token"]);
+    assert_eq!(config.chain.agree, 2);
+    assert_eq!(config.chain.finality, Finality::Depth(12));
     assert_eq!(config.ring.charter.cap, 2_000_000_000_000_000_000_000);
     assert_eq!(config.api.requesters, BTreeSet::from([Address::with_last_byte(0xf2), Address::with_last_byte(0xf3)]));
     assert_eq!(config.policy.max_calls, 7);
@@ -210,6 +215,13 @@ fn each_senseless_value_is_refused_with_its_field() {
     let url = "\"https://one.example:9081\"";
     for (old, new, field, reason) in [
         ("\"ws://127.0.0.1:8545/secret-token\"", "\"ftp://host\"", "chain.rpc", "ws://"),
+        (RPC, "\"\"", "chain.rpc", "there is none"),
+        (RPC, "[\"ws://a/1\", \"nonsense\"]", "chain.rpc[1]", "ws://"),
+        (RPC, "[\"ws://a/1\", \"ws://a/1\"]", "chain.rpc[1]", "the same as chain.rpc[0]"),
+        (RPC, "[\"ws://a/1\", \"ws://a/2\"]\nagree = 3", "chain.agree", "3 is not within 1 to 2"),
+        (RPC, "\"ws://a/1\"\nagree = 0", "chain.agree", "0 is not within 1 to 1"),
+        (RPC, "\"ws://a/1\"\nl1_fee = \"arbitrum\"", "chain.l1_fee", "\"op-stack\""),
+        (RPC, "\"ws://a/1\"\ndisagreement_seconds = 0", "chain.disagreement_seconds", "at least 1"),
         ("chain_id = 31337", "chain_id = 0", "chain.chain_id", "0 is no chain"),
         ("00c0\"", "00c\"", "chain.contract", "is not an address"),
         (
@@ -227,6 +239,7 @@ fn each_senseless_value_is_refused_with_its_field() {
         ),
         ("\"finalized\"", "\"latest\"", "chain.finality", "\"latest\""),
         ("\"finalized\"", "12", "", ""),
+        ("\"finalized\"", "\"safe\"", "", ""),
         ("window = 2", "window = 4", "ring.window", "the window of 4 does not fit a ring of 3 seats"),
         ("window = 2", "window = 256", "ring.window", "at most 255"),
         ("quorum = 2", "quorum = 3", "ring.quorum", "the quorum of 3"),
@@ -254,6 +267,12 @@ fn each_senseless_value_is_refused_with_its_field() {
         ("[store]", "[policy]\ncopies = 4\n[store]", "policy.copies", "4 is not within 1 to 3"),
         ("[store]", "[policy]\nmax_gas = 0\n[store]", "policy.max_gas", "at least 1"),
         ("[store]", "[policy]\ntick_ms = 1\n[store]", "policy.tick_ms", "10 to 60000"),
+        (
+            "[store]",
+            "[policy]\nmax_fee_gwei = 40\nmin_priority_fee_gwei = 25\n[store]",
+            "policy.min_priority_fee_gwei",
+            "25 is not within 0 to 20",
+        ),
     ] {
         let text = with(old, new);
         if field.is_empty() {
@@ -430,7 +449,7 @@ fn a_senseless_webhook_is_refused_with_its_field() {
 #[test]
 fn finality_without_confirmations_is_warned_of() {
     let config = load(&with("\"finalized\"", "0")).unwrap();
-    assert_eq!(config.chain.finality, Finality::Confirmations(0));
+    assert_eq!(config.chain.finality, Finality::Depth(0));
     assert_eq!(config.warnings.len(), 1);
 }
 
@@ -438,9 +457,56 @@ fn finality_without_confirmations_is_warned_of() {
 fn no_secret_shows_in_debug_or_errors() {
     let folder = folder();
     let config = load_from(&folder, FILE, &[]).unwrap();
-    let shown = format!("{config:?} {}", config.chain.rpc);
+    let shown = format!("{config:?} {}", config.chain.rpc[0]);
     assert!(!shown.contains("secret-token"), "{shown}");
     assert!(shown.contains("ws://127.0.0.1:8545"), "{shown}");
     let error = load(&with("\"ws://127.0.0.1:8545/secret-token\"", "\"wss//host/secret-token\"")).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret-token"));
+}
+
+#[test]
+fn most_of_several_nodes_have_to_agree_unless_it_is_said_otherwise() {
+    for (rpc, agree) in [("[\"ws://a\", \"ws://b\"]", 2), ("[\"ws://a\", \"ws://b\", \"ws://c\"]", 2)] {
+        let config = load(&with(RPC, rpc)).unwrap();
+        assert_eq!((config.chain.agree, config.warnings), (agree, vec![]), "{rpc}");
+    }
+    let config = load(&with(RPC, "[\"ws://a\", \"ws://b\", \"ws://c\"]\nagree = 1")).unwrap();
+    assert_eq!(config.chain.agree, 1);
+    assert!(config.warnings[0].contains("chain.agree is 1 of 3"), "{:?}", config.warnings);
+}
+
+fn secret_file(folder: &TempDir, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn every_configuration_that_is_shipped_is_one() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let shipped = [
+        ("relayer.example.toml", 1, 2, Finality::Finalized, L1Fee::None, 0),
+        ("config/ethereum.toml", 1, 2, Finality::Finalized, L1Fee::None, 0),
+        ("config/op-stack.toml", 10, 2, Finality::Finalized, L1Fee::OpStack, 0),
+        ("config/polygon.toml", 137, 2, Finality::Finalized, L1Fee::None, 25_000_000_000),
+        ("config/anvil.toml", 31337, 1, Finality::Depth(1), L1Fee::None, 0),
+    ];
+    let names = std::fs::read_dir(docs.join("config")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.count(), shipped.len() - 1, "a file of docs/config is not tried here");
+    let folder = folder();
+    std::fs::rename(folder.path().join("seat-0.json"), folder.path().join("operator.json")).unwrap();
+    std::fs::rename(folder.path().join("seat-0.password"), folder.path().join("operator.password")).unwrap();
+    secret_file(&folder, "webhook.secret", "sixteen bytes or more");
+    secret_file(&folder, "orders.url", "postgres://seat@localhost/orders");
+    secret_file(&folder, "provider.headers", "Authorization: Bearer of-nothing");
+    for (file, chain_id, agree, finality, l1_fee, tip) in shipped {
+        let text = std::fs::read_to_string(docs.join(file)).unwrap();
+        let config = load_from(&folder, &text, &[]).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!(config.warnings, [""; 0], "{file}");
+        let Chain { domain, agree: needed, finality: found, l1_fee: fee, .. } = &config.chain;
+        assert_eq!((domain.chain_id, *needed, *found, *fee), (chain_id, agree, finality, l1_fee), "{file}");
+        assert_eq!(config.policy.min_priority_fee, tip, "{file}");
+        let key = config.ring.charter.seats[0];
+        config.settings(key).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
 }

@@ -4,6 +4,7 @@
 mod handle;
 mod listing;
 mod notifying;
+mod worries;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -20,8 +21,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use worries::Worries;
+
 use crate::{
-    chain::{Cursor, Wanted},
+    chain::{Connection, Cursor, Sending, Wanted},
     evidence::Sources,
     explain::Story,
     metrics::SeatMetrics,
@@ -54,6 +57,10 @@ pub struct Edges {
     pub handle: Handle,
     /// What the chain says.
     pub views: mpsc::Receiver<ChainView>,
+    /// How the chain is reached.
+    pub connection: watch::Receiver<Connection>,
+    /// How sending is going.
+    pub sending: watch::Receiver<Sending>,
     /// From where on the chain is read.
     pub cursor: watch::Sender<Cursor>,
     /// What should be on chain.
@@ -88,6 +95,8 @@ pub struct Driver {
     watching: notifying::Watching,
     /// Up to where webhooks have been delivered, as far as that is not remembered yet.
     deliveries: BTreeMap<String, Place>,
+    /// What people have heard of.
+    worries: Worries,
     /// When the store last took something.
     written: Instant,
 }
@@ -108,6 +117,7 @@ struct Signed {
 
 /// Something to be worked on.
 enum Work {
+    Connection,
     View(ChainView),
     Signed(Signed),
     Tick,
@@ -137,6 +147,7 @@ impl Driver {
             waiting: BTreeMap::new(),
             watching: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            worries: Worries::default(),
             written: Instant::now(),
         }
     }
@@ -168,6 +179,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = cancel.cancelled() => None,
+            Ok(()) = self.edges.connection.changed() => Some(Work::Connection),
             Some(view) = self.edges.views.recv() => Some(Work::View(view)),
             Some(signed) = self.signed.1.recv() => Some(Work::Signed(signed)),
             _ = ticks.tick() => Some(Work::Tick),
@@ -184,8 +196,10 @@ impl Driver {
 
     fn add(&mut self, batch: &mut Batch, work: Work) {
         match work {
+            Work::Connection => batch.events.extend(self.note_connection()),
             Work::View(view) => batch.events.push(self.note_view(view)),
             Work::Tick => {
+                self.note_sending();
                 self.answer_the_late();
                 self.forget_the_impatient();
                 batch.events.push(Event::Tick);
@@ -307,7 +321,29 @@ impl Driver {
         Ok(())
     }
 
+    /// RPCs that contradict each other for long halt the ring.
+    fn note_connection(&mut self) -> Option<Event> {
+        let (alarm, dispute) = self.worries.of_connection(&self.edges.connection.borrow_and_update());
+        alarm.into_iter().for_each(|reason| self.raise(reason));
+        dispute.map(Event::ChainDisputed)
+    }
+
+    fn note_sending(&mut self) {
+        let sending = self.edges.sending.borrow_and_update().clone();
+        self.edges.metrics.note_sending(&sending);
+        let alarms = self.worries.of_sending(&sending, Instant::now());
+        alarms.into_iter().for_each(|reason| self.raise(reason));
+    }
+
+    /// Tells people, loudly.
+    fn raise(&self, reason: String) {
+        error!(halted = self.state.halt().is_some(), "ALARM: {reason}");
+        self.edges.metrics.note_alarm();
+        self.edges.handle.notify(Notice::Passing(PassingEvent::Alarm { reason }));
+    }
+
     fn note_view(&self, view: ChainView) -> Event {
+        self.edges.sources.note_time(view.head.time);
         self.edges.handle.notify(Notice::Passing(PassingEvent::Head {
             nonce: view.nonce,
             epoch: view.epoch,
@@ -375,8 +411,7 @@ impl Driver {
             // Collected before: each is told of once a step.
             Action::Changed { .. } => {}
             Action::Alarm { reason } => {
-                error!(halted = self.state.halt().is_some(), "ALARM: {reason}");
-                self.edges.handle.notify(Notice::Passing(PassingEvent::Alarm { reason }));
+                self.raise(reason);
                 if self.state.halt().is_some() {
                     self.edges.wanted.send_if_modified(|wanted| {
                         let turn = matches!(wanted, Some(Wanted::Turn { .. }));
@@ -434,20 +469,34 @@ impl Driver {
         Ok(())
     }
 
+    /// By proof where there is one; else by this seat's signature, which names the epoch.
     fn send_halt(&self, epoch: u32, proof: Option<Equivocation>) {
-        let settings = self.state.settings();
-        let halt = Halt { ring: settings.ring, epoch };
-        let calldata = match proof {
-            Some(proof) => proof.calldata(&settings.charter),
-            None => halt.calldata(&settings.charter, settings.key, Bytes::new()),
-        };
-        self.edges.wanted.send_if_modified(|wanted| {
-            let new = !matches!(wanted, Some(Wanted::Halt { epoch: current, .. }) if *current == epoch);
-            if new {
-                error!(epoch, "halting the ring on chain");
-                *wanted = Some(Wanted::Halt { epoch, calldata, permit: Permit::Halt });
-            }
-            new
+        let is_wanted = move |wanted: &Option<Wanted<Permit>>| matches!(wanted, Some(Wanted::Halt { epoch: current, .. }) if *current == epoch);
+        if is_wanted(&self.edges.wanted.borrow()) {
+            return;
+        }
+        let (charter, key) = (self.state.settings().charter.clone(), self.state.settings().key);
+        let halt = Halt { ring: self.state.settings().ring, epoch };
+        let (wanted, signer) = (self.edges.wanted.clone(), self.edges.signer.clone());
+        self.edges.workers.spawn(async move {
+            let calldata = match proof {
+                Some(proof) => proof.calldata(&charter),
+                None => match signer.sign_halt(&halt).await {
+                    Ok(signature) => halt.calldata(&charter, key, signature),
+                    Err(error) => {
+                        error!(epoch, %error, "the signer did not sign the halt; it is sent as this account's word");
+                        halt.calldata(&charter, key, Bytes::new())
+                    }
+                },
+            };
+            wanted.send_if_modified(|wanted| {
+                let new = !is_wanted(wanted);
+                if new {
+                    error!(epoch, "halting the ring on chain");
+                    *wanted = Some(Wanted::Halt { epoch, calldata, permit: Permit::Halt });
+                }
+                new
+            });
         });
     }
 

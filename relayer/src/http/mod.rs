@@ -31,7 +31,11 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    trace::{DefaultOnFailure, TraceLayer},
+};
+use tracing::Level;
 
 use crate::{chain, driver::Handle, metrics::Metrics, peers::Peers};
 
@@ -240,7 +244,8 @@ fn guarded(routes: Router) -> Router {
             tracing::error!(panic = text.unwrap_or("?"), "a request made this relayer panic");
             Error::from(Code::Internal).into_response()
         }))
-        .layer(TraceLayer::new_for_http())
+        // What fails says so itself, and a halted seat answers every question for its health with 503.
+        .layer(TraceLayer::new_for_http().on_failure(DefaultOnFailure::new().level(Level::DEBUG)))
 }
 
 #[cfg(test)]

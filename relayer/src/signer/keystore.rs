@@ -9,7 +9,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use futures::future::{BoxFuture, FutureExt, ready};
-use ring_contracts::{Address, B256, CompactSignature, Domain, Execution, RingMultisig};
+use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Execution, Halt, RingMultisig};
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
@@ -105,6 +105,11 @@ impl Signer for KeystoreSigner {
             false => Err(SignerError::OtherDomain),
         };
         ready(signed).boxed()
+    }
+
+    fn sign_halt<'a>(&'a self, halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>> {
+        let signed = self.sign_digest(halt.digest(&self.domain));
+        ready(signed.map(|signature| signature.as_bytes().into())).boxed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The key of a seat. A signer answers two questions and no others: "sign this reserved turn", and (as the chain's
+//! The key of a seat. A signer answers three questions and no others: "sign this reserved turn", "sign this halt", and (as the chain's
 //! [`TransactionSigner`]) "sign this transaction", which carries a reserved turn or a halt to the chain.
 
 mod keystore;
@@ -6,7 +6,7 @@ mod keystore;
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
-use ring_contracts::CompactSignature;
+use ring_contracts::{Bytes, CompactSignature, Halt};
 use ring_keystore::KeystoreError;
 
 use crate::{chain::TransactionSigner, store::DurableReservation};
@@ -29,6 +29,10 @@ pub trait Signer: TransactionSigner<Permit> {
         &'a self,
         reservation: &'a DurableReservation,
     ) -> BoxFuture<'a, Result<CompactSignature, SignerError>>;
+
+    /// Signs a halt of one epoch: 65 bytes r ‖ s ‖ v. Sent without a signature, as its sender's word, a halt names no epoch, and
+    /// one that is left over would halt the ring again after the master has resumed it.
+    fn sign_halt<'a>(&'a self, halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>>;
 }
 
 /// Why a signer does not sign.

@@ -9,25 +9,43 @@ use std::{
 use alloy::{
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, U256},
-    providers::{DynProvider, Provider as _},
+    providers::{DynProvider, Provider as _, ProviderBuilder},
     rpc::types::{TransactionReceipt, TransactionRequest},
 };
-use ring_relayer::chain;
+use ring_relayer::chain::Endpoints;
 use serde_json::{Value, json};
+
+/// As a relayer connects to the only RPC that it has.
+pub(crate) async fn connect(url: &str) -> Endpoints {
+    connect_all([url], 1).await
+}
+
+/// As a relayer connects to several RPCs.
+pub(crate) async fn connect_all<'a>(urls: impl IntoIterator<Item = &'a str>, agree: usize) -> Endpoints {
+    // Whichever test comes first installs it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Endpoints::connect(urls, agree).await.expect("they answer")
+}
 
 /// Ends with its value.
 pub(crate) struct Anvil {
     process: Child,
     port: u16,
     pub(crate) provider: DynProvider,
+    /// As a relayer connects to it.
+    pub(crate) endpoints: Endpoints,
     /// Funded, and Anvil signs for them.
     pub(crate) accounts: Vec<Address>,
 }
 
 impl Anvil {
+    /// A chain that is the same as this one up to its present head, and goes on by itself.
+    pub(crate) async fn fork(&self) -> Self {
+        let number = self.head().await.to_string();
+        Self::start(&["--fork-url", &self.http(), "--fork-block-number", &number]).await
+    }
+
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        // Whichever test comes first installs it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let program = program();
         let mut process = Command::new(&program)
             .args(["--port", "0", "--no-mining", "--slots-in-an-epoch", "1"])
@@ -41,9 +59,12 @@ impl Anvil {
             .expect("Anvil says where it listens");
         // It stops when nobody reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
-        let provider = chain::connect(&format!("http://127.0.0.1:{port}")).await.expect("HTTP needs no connection");
+        let url = format!("http://127.0.0.1:{port}");
+        let endpoints = connect(&url).await;
+        let provider = ProviderBuilder::new().disable_recommended_fillers();
+        let provider = provider.connect_http(url.parse().expect("a URL")).erased();
         let accounts = provider.get_accounts().await.expect("Anvil answers");
-        Self { process, port, provider, accounts }
+        Self { process, port, provider, endpoints, accounts }
     }
 
     pub(crate) fn http(&self) -> String {

@@ -7,11 +7,12 @@ use std::sync::{
 
 use alloy::{primitives::B256, providers::Provider as _, sol_types::SolEvent as _};
 use ring_contracts::{RingMultisig, TurnId};
-use ring_relayer::chain::{Cursor, WatcherSettings, connect};
+use ring_relayer::chain::{Cursor, WatcherSettings};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
+    anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
     treasury::Treasury,
@@ -42,7 +43,7 @@ async fn a_hole_is_not_shown(blocks_on_top: usize) {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.expect("it answers"), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     follower.until_fault("contradictory answers").await;
     assert_eq!(follower.sent(), None);
     // What was kept of the lie must not outlive it.
@@ -71,7 +72,7 @@ async fn an_rpc_that_answers_about_another_block_than_it_was_asked_is_not_believ
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     follower.until_fault("should be final").await;
     assert_eq!(follower.sent(), None);
 }
@@ -101,7 +102,7 @@ async fn a_reorg_after_the_last_question_is_noticed() {
         }
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     let view = follower.view().await;
     assert_eq!((view.nonce, view.turns.len()), (1, 1));
 }
@@ -131,7 +132,7 @@ async fn logs_of_another_block_with_the_number_of_the_head_are_not_shown() {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     follower.until_fault("reorganised").await;
     assert_eq!(follower.sent(), None);
     switch.store(false, SeqCst);
@@ -147,7 +148,7 @@ async fn an_rpc_that_fails_is_waited_for() {
         false => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     let connection = follower.until_fault("503").await;
     assert_eq!(connection.head, None);
     assert!(connection.failures > 0);
@@ -168,7 +169,7 @@ async fn what_was_kept_as_final_is_not_shown_once_the_chain_has_something_else()
         false => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     assert_eq!(follower.view().await.final_nonce, 1);
     switch.store(true, SeqCst);
     treasury.anvil.ask("anvil_rollback", json!([4])).await;
@@ -187,7 +188,7 @@ async fn a_cut_connection_is_made_anew_and_tells_of_heads_again() {
     let mut wire = Wire::to(&treasury.anvil.ws()).await;
     let poll_interval = std::time::Duration::from_secs(3_600);
     let settings = WatcherSettings { poll_interval, ..treasury.watcher_settings() };
-    let mut follower = Follower::of(connect(wire.url()).await.unwrap(), settings);
+    let mut follower = Follower::of(connect(wire.url()).await, settings);
     follower.view().await;
     wire.cut();
     wire.up_after(2).await;
@@ -209,7 +210,7 @@ async fn ranges_that_are_too_long_for_an_rpc_are_halved() {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     assert_eq!(follower.view().await.turns.len(), 2);
 }
 
@@ -230,7 +231,7 @@ async fn what_is_final_is_read_once() {
     });
     let proxy = proxy.await;
     let settings = WatcherSettings { most_blocks: 2_000, ..treasury.watcher_settings() };
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), settings);
+    let mut follower = Follower::of(connect(proxy.url()).await, settings);
     let mut view = follower.view().await;
     let logs_before = proxy.count("eth_getLogs");
     for _ in 0..5 {
@@ -250,7 +251,7 @@ async fn before_anything_is_final_the_first_block_is() {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     let view = follower.view().await;
     assert_eq!((view.finalized.number, view.final_nonce, view.final_epoch, view.nonce), (0, 0, 0, 1));
 }
@@ -270,7 +271,7 @@ async fn an_rpc_that_is_behind_is_not_taken_for_broken_finality() {
 
     // Known from before a restart.
     let cursor = Cursor { first_open_nonce: 1, from_block: block };
-    let provider = connect(proxy.url()).await.unwrap();
+    let provider = connect(proxy.url()).await;
     let mut follower = Follower::start(provider, treasury.watcher_settings(), cursor);
     follower.until_fault("behind").await;
     assert_eq!(follower.sent(), None);
@@ -294,7 +295,7 @@ async fn finality_that_is_really_broken_is_shown() {
     treasury.anvil.reorg(4).await;
     treasury.anvil.mine(1).await;
     let cursor = Cursor { first_open_nonce: 1, from_block: block };
-    let mut follower = Follower::start(treasury.anvil.provider.clone(), treasury.watcher_settings(), cursor);
+    let mut follower = Follower::start(treasury.anvil.endpoints.clone(), treasury.watcher_settings(), cursor);
     let view = follower.view().await;
     assert_eq!((view.nonce, view.final_nonce, view.turns), (0, 0, vec![]));
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use alloy::providers::DynProvider;
 use ring_core::ChainView;
-use ring_relayer::chain::{Connection, Cursor, Watcher, WatcherSettings};
+use ring_relayer::chain::{Connection, Cursor, Disagreement, Endpoints, Watcher, WatcherSettings};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -21,7 +20,7 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn start(provider: DynProvider, settings: WatcherSettings, cursor: Cursor) -> Self {
+    pub(crate) fn start(provider: Endpoints, settings: WatcherSettings, cursor: Cursor) -> Self {
         let (cursor, cursor_receiver) = watch::channel(cursor);
         let (sender, views) = mpsc::channel(1);
         let watcher = Watcher::new(provider, settings, cursor_receiver, sender);
@@ -30,7 +29,7 @@ impl Follower {
     }
 
     /// From the beginning.
-    pub(crate) fn of(provider: DynProvider, settings: WatcherSettings) -> Self {
+    pub(crate) fn of(provider: Endpoints, settings: WatcherSettings) -> Self {
         Self::start(provider, settings, Cursor { first_open_nonce: 0, from_block: 0 })
     }
 
@@ -68,6 +67,21 @@ impl Follower {
         let is_at_fault = |connection: &Connection| connection.fault.as_ref().is_some_and(|fault| fault.contains(part));
         let found = timeout(PATIENCE, self.connection.wait_for(is_at_fault)).await;
         found.unwrap_or_else(|_| panic!("the fault {part:?} was never told")).expect("the watcher runs").clone()
+    }
+
+    /// The next view, or that the RPCs contradict each other.
+    pub(crate) async fn view_or_disagreement(&mut self) -> Result<ChainView, Disagreement> {
+        let Self { views, connection, .. } = self;
+        let next = async {
+            tokio::select! {
+                biased;
+                view = views.recv() => Ok(view.expect("the watcher runs")),
+                at_odds = connection.wait_for(|connection| connection.disagreement.is_some()) => {
+                    Err(at_odds.expect("the watcher runs").disagreement.clone().expect("it was just there"))
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a view or a disagreement")
     }
 
     /// Waits until nothing is wrong with the connection.

@@ -2,9 +2,12 @@
 
 mod anvil;
 mod connection;
+mod cost;
 mod faults;
+mod fees;
 mod follower;
 mod proxy;
+mod quorum;
 mod sender;
 mod submitter;
 mod submitter_faults;

@@ -8,6 +8,7 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -31,6 +32,14 @@ pub(crate) enum Verdict {
     ForwardAndRefuse(i64, &'static str),
     /// Answer with this HTTP status.
     Status(u16),
+    /// Ask Anvil, and break off in the middle of its answer.
+    Cut,
+    /// Answer as the last time that the same was asked; ask Anvil if it never was.
+    Repeat,
+    /// Ask Anvil, and change what it says.
+    Change(Box<dyn FnOnce(&mut Value) + Send>),
+    /// Ask another RPC.
+    AskAt(String),
     /// Do this, and then ask Anvil.
     ForwardAfter(BoxFuture<'static, ()>),
     /// Ask Anvil, do this, and pass its answer on.
@@ -49,6 +58,8 @@ struct Shared {
     target: String,
     client: reqwest::Client,
     judge: Mutex<Judge>,
+    /// The last answer to each question.
+    answers: Mutex<BTreeMap<String, Value>>,
     counts: watch::Sender<BTreeMap<String, u64>>,
 }
 
@@ -57,7 +68,7 @@ impl Proxy {
     pub(crate) async fn start(target: String, judge: impl FnMut(&str, &Value) -> Verdict + Send + 'static) -> Self {
         let (counts, counted) = watch::channel(BTreeMap::new());
         let client = reqwest::Client::new();
-        let shared = Shared { target, client, judge: Mutex::new(Box::new(judge)), counts };
+        let shared = Shared { target, client, judge: Mutex::new(Box::new(judge)), answers: Mutex::default(), counts };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let router = Router::new().route("/", post(serve)).with_state(Arc::new(shared));
@@ -71,6 +82,11 @@ impl Proxy {
 
     pub(crate) fn count(&self, method: &str) -> u64 {
         self.counts.borrow().get(method).copied().unwrap_or_default()
+    }
+
+    /// How many questions were asked.
+    pub(crate) fn count_all(&self) -> u64 {
+        self.counts.borrow().values().sum()
     }
 
     /// Waits until a method was asked for so many times in all.
@@ -115,6 +131,27 @@ async fn serve(State(shared): State<Arc<Shared>>, Json(question): Json<Value>) -
             refuse(code, message)
         }
         Verdict::Status(status) => StatusCode::from_u16(status).expect("an HTTP status").into_response(),
+        Verdict::Cut => {
+            let answer = forward(&shared, &question).await.to_string();
+            let half: Result<_, std::io::Error> = Ok(answer[..answer.len() / 2].to_owned());
+            let end = Err(std::io::ErrorKind::ConnectionReset.into());
+            Body::from_stream(futures::stream::iter([half, end])).into_response()
+        }
+        Verdict::Repeat => {
+            let before = shared.answers.lock().expect("no test panics in it").get(&asked(&question)).cloned();
+            match before {
+                Some(result) => {
+                    Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })).into_response()
+                }
+                None => Json(forward(&shared, &question).await).into_response(),
+            }
+        }
+        Verdict::Change(change) => {
+            let mut answer = forward(&shared, &question).await;
+            change(&mut answer["result"]);
+            Json(answer).into_response()
+        }
+        Verdict::AskAt(target) => Json(ask(&shared, &target, &question).await).into_response(),
         Verdict::ForwardAfter(action) => {
             action.await;
             Json(forward(&shared, &question).await).into_response()
@@ -130,6 +167,16 @@ async fn serve(State(shared): State<Arc<Shared>>, Json(question): Json<Value>) -
 }
 
 async fn forward(shared: &Shared, question: &Value) -> Value {
-    let answer = shared.client.post(&shared.target).json(question).send().await.expect("Anvil answers");
+    let answer = ask(shared, &shared.target, question).await;
+    shared.answers.lock().expect("no test panics in it").insert(asked(question), answer["result"].clone());
+    answer
+}
+
+fn asked(question: &Value) -> String {
+    format!("{}{}", question["method"], question["params"])
+}
+
+async fn ask(shared: &Shared, target: &str, question: &Value) -> Value {
+    let answer = shared.client.post(target).json(question).send().await.expect("Anvil answers");
     answer.json().await.expect("JSON")
 }

@@ -8,12 +8,11 @@ use std::{
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
     primitives::{Address, B256, Bytes, U256},
-    providers::DynProvider,
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use futures::future::BoxFuture;
 use ring_core::ChainView;
-use ring_relayer::chain::{Alarm, Sending, Submitter, SubmitterSettings, TransactionSigner, Wanted};
+use ring_relayer::chain::{Alarm, Endpoints, Sending, Submitter, SubmitterSettings, TransactionSigner, Wanted};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
@@ -66,14 +65,14 @@ pub(crate) enum Patience {
 
 impl Sender {
     /// With an account of 1 ether and a ceiling of 300 gwei.
-    pub(crate) async fn start(treasury: &Treasury, provider: DynProvider, patience: Patience) -> Self {
+    pub(crate) async fn start(treasury: &Treasury, provider: Endpoints, patience: Patience) -> Self {
         Self::with_ceiling(treasury, provider, patience, 300 * GWEI).await
     }
 
     /// With a ceiling in wei per gas.
     pub(crate) async fn with_ceiling(
         treasury: &Treasury,
-        provider: DynProvider,
+        provider: Endpoints,
         patience: Patience,
         ceiling: u128,
     ) -> Self {
@@ -85,10 +84,22 @@ impl Sender {
         Self::with_key(treasury, provider, settings, |_| {}).await
     }
 
+    /// With settings that a test changes; it bumps after two blocks.
+    pub(crate) async fn with_settings(
+        treasury: &Treasury,
+        provider: Endpoints,
+        change: impl FnOnce(&mut SubmitterSettings),
+    ) -> Self {
+        let mut settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
+        settings.bump_after = Duration::ZERO;
+        change(&mut settings);
+        Self::with_key(treasury, provider, settings, |_| {}).await
+    }
+
     /// With a key that changes what it signs.
     pub(crate) async fn with_key(
         treasury: &Treasury,
-        provider: DynProvider,
+        provider: Endpoints,
         settings: SubmitterSettings,
         tamper: fn(&mut TxEip1559),
     ) -> Self {
@@ -145,6 +156,13 @@ impl Sender {
     pub(crate) async fn until_idle(&mut self) {
         let idle = self.sending.wait_for(|sending| *sending == Sending::default());
         timeout(LONGEST, idle).await.expect("it is idle").expect("it runs");
+    }
+
+    /// Waits until people have something to look after that holds up nothing.
+    pub(crate) async fn until_warning(&mut self, is_so: impl Fn(&Alarm) -> bool) -> Alarm {
+        let warns = |sending: &Sending| sending.warnings.iter().any(&is_so);
+        let sending = timeout(LONGEST, self.sending.wait_for(warns)).await.expect("the warning").expect("it runs");
+        sending.warnings.iter().find(|warning| is_so(warning)).cloned().expect("it was just there")
     }
 
     /// Waits until people have nothing to look after.

@@ -1,10 +1,11 @@
 //! The submitter on a chain that works: fees, reorgs, changes of mind.
 
 use alloy::{primitives::U256, providers::Provider as _};
-use ring_relayer::chain::{Alarm, SubmitterSettings, connect};
+use ring_relayer::chain::{Alarm, SubmitterSettings};
 use serde_json::json;
 
 use crate::{
+    anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
     sender::{GWEI, Patience, Sender, mine_until_nonce},
@@ -15,7 +16,7 @@ const GWEI_U64: u64 = GWEI as u64;
 const SENDING: &str = "eth_sendRawTransaction";
 
 fn follow(treasury: &Treasury) -> Follower {
-    Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings())
+    Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings())
 }
 
 /// Counts what is asked.
@@ -25,7 +26,7 @@ async fn counting(treasury: &Treasury) -> Proxy {
 
 async fn sends_turns_over(url: String, treasury: &Treasury) {
     let mut follower = follow(treasury);
-    let sender = Sender::start(treasury, connect(&url).await.expect("it answers"), Patience::Endless).await;
+    let sender = Sender::start(treasury, connect(&url).await, Patience::Endless).await;
     for nonce in 0..3 {
         sender.want_turn(nonce, treasury.execute(&treasury.turn(nonce, nonce as u8)));
         mine_until_nonce(treasury, &mut follower, nonce + 1).await;
@@ -55,7 +56,7 @@ async fn what_would_revert_is_not_sent_until_it_would_not() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
     for estimates in 1..=3 {
         proxy.until_asked("eth_estimateGas", estimates).await;
@@ -74,7 +75,7 @@ async fn a_turn_waits_for_the_interval_without_alarm_and_is_sent_when_it_is_over
     treasury.reform(|charter| charter.interval = 1_000).await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     treasury.executed(&treasury.turn(0, 0)).await;
     let last = treasury.anvil.time().await;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
@@ -96,7 +97,7 @@ async fn a_turn_waits_for_the_next_period_when_all_of_this_one_are_taken() {
     treasury.reform(|charter| charter.turns_per_period = 1).await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     treasury.executed(&treasury.turn(0, 0)).await;
     let next_day = (treasury.anvil.time().await / 86_400 + 1) * 86_400;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
@@ -113,7 +114,7 @@ async fn a_turn_waits_for_the_next_period_when_all_of_this_one_are_taken() {
 async fn a_chain_that_makes_no_block_by_itself_is_not_waited_for() {
     let mut treasury = Treasury::new().await;
     treasury.reform(|charter| charter.interval = 2).await;
-    let sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await.unwrap(), Patience::Endless).await;
+    let sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await, Patience::Endless).await;
     treasury.executed(&treasury.turn(0, 0)).await;
     let head = treasury.anvil.head().await;
     sender.want_turn(1, treasury.execute(&treasury.turn(1, 1)));
@@ -136,7 +137,7 @@ async fn a_lease_that_is_over_is_an_alarm_and_not_a_failure() {
     let mut treasury = Treasury::new().await;
     let ended = treasury.anvil.time().await - 1;
     treasury.reform(|charter| charter.expires_at = ended).await;
-    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(&treasury.anvil.http()).await, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 0)));
     sender.until_alarm(lease_over(&ended.to_string())).await;
     assert_eq!(sender.signed(), []);
@@ -159,7 +160,7 @@ async fn a_lease_that_is_over_is_an_alarm_and_not_a_failure() {
 async fn a_submission_survives_a_reorg_with_the_same_bytes() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
-    let provider = connect(&treasury.anvil.ws()).await.unwrap();
+    let provider = connect(&treasury.anvil.ws()).await;
     let mut sender = Sender::start(&treasury, provider, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let hash = sender.until_sending(None).await;
@@ -178,7 +179,7 @@ async fn a_submission_survives_a_reorg_with_the_same_bytes() {
 async fn a_turn_that_is_wanted_again_after_a_reorg_is_sent_with_the_same_bytes() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
-    let sender = Sender::start(&treasury, treasury.anvil.provider.clone(), Patience::Endless).await;
+    let sender = Sender::start(&treasury, treasury.anvil.endpoints.clone(), Patience::Endless).await;
     let calldata = treasury.execute(&treasury.turn(0, 1));
     sender.want_turn(0, calldata.clone());
     let mined = mine_until_nonce(&treasury, &mut follower, 1).await;
@@ -195,7 +196,7 @@ async fn a_stuck_transaction_is_replaced_with_higher_fees_and_mined_once() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::TwoBlocks).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::TwoBlocks).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     for gwei in [10, 100] {
         let sent = sender.until_pooled(&treasury, &mut proxy).await;
@@ -233,7 +234,7 @@ async fn a_stuck_transaction_is_replaced_with_higher_fees_and_mined_once() {
 async fn a_transaction_that_has_had_little_time_is_not_replaced() {
     let treasury = Treasury::new().await;
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     sender.until_pooled(&treasury, &mut proxy).await;
     for _ in 0..4 {
@@ -249,7 +250,7 @@ async fn a_transaction_that_has_had_little_time_is_not_replaced() {
 async fn a_chain_that_makes_no_blocks_does_not_raise_the_fees() {
     let treasury = Treasury::new().await;
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::TwoBlocks).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::TwoBlocks).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     sender.until_pooled(&treasury, &mut proxy).await;
     let looks = proxy.count("eth_getBlockByNumber");
@@ -263,7 +264,7 @@ async fn fees_stay_under_the_ceiling_and_people_are_told() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let provider = connect(proxy.url()).await.unwrap();
+    let provider = connect(proxy.url()).await;
     let mut sender = Sender::with_ceiling(&treasury, provider, Patience::TwoBlocks, GWEI).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let sent = sender.until_pooled(&treasury, &mut proxy).await;
@@ -289,7 +290,7 @@ async fn a_halt_takes_the_place_of_a_turn_that_is_stuck_at_its_ceiling() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let provider = connect(proxy.url()).await.unwrap();
+    let provider = connect(proxy.url()).await;
     let mut sender = Sender::with_ceiling(&treasury, provider, Patience::TwoBlocks, GWEI).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let turn = sender.until_pooled(&treasury, &mut proxy).await;
@@ -322,7 +323,7 @@ async fn a_halt_takes_the_place_of_a_turn_that_is_stuck_at_its_ceiling() {
 async fn what_is_newly_wanted_does_not_wait_for_the_next_head() {
     let treasury = Treasury::new().await;
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let turn = sender.until_pooled(&treasury, &mut proxy).await;
     let looks = proxy.count("eth_getBlockByNumber");
@@ -338,7 +339,7 @@ async fn a_halt_that_is_in_the_chain_is_not_sent_again() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_halt(treasury.halt());
     sender.until_pooled(&treasury, &mut proxy).await;
     treasury.anvil.mine(1).await;
@@ -357,7 +358,7 @@ async fn a_turn_that_somebody_else_executed_does_not_block_the_next() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let mut proxy = counting(&treasury).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     let turn = treasury.turn(0, 1);
     sender.want_turn(0, treasury.execute(&turn));
     let first = sender.until_pooled(&treasury, &mut proxy).await;
@@ -380,7 +381,7 @@ async fn an_account_without_funds_is_told_and_goes_on_once_it_has_some() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
     let settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
-    let mut sender = Sender::with_key(&treasury, treasury.anvil.provider.clone(), settings, |_| {}).await;
+    let mut sender = Sender::with_key(&treasury, treasury.anvil.endpoints.clone(), settings, |_| {}).await;
     treasury.anvil.set_balance(sender.account(), U256::from(5)).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     let alarm = sender.until_alarm(|alarm| matches!(alarm, Alarm::NoFunds { .. })).await;

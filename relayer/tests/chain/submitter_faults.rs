@@ -9,10 +9,11 @@ use alloy::{
     primitives::{Address, U256},
     providers::Provider as _,
 };
-use ring_relayer::chain::{Alarm, SubmitterSettings, connect};
+use ring_relayer::chain::{Alarm, SubmitterSettings};
 use serde_json::{Value, json};
 
 use crate::{
+    anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
     sender::{GWEI, Patience, Sender, mine_until_nonce},
@@ -22,14 +23,14 @@ use crate::{
 /// Has a turn executed once through an RPC that treats what it is sent like this.
 async fn executes_once(verdict: impl Fn(u64) -> Verdict + Send + 'static) -> Vec<u64> {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let sends = AtomicU64::new(0);
     let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
         "eth_sendRawTransaction" => verdict(sends.fetch_add(1, SeqCst)),
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let sender = Sender::start(&treasury, connect(proxy.url()).await.expect("it answers"), Patience::TwoBlocks).await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::TwoBlocks).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     mine_until_nonce(&treasury, &mut follower, 1).await;
     let head = treasury.anvil.head().await;
@@ -70,8 +71,8 @@ async fn an_error_about_a_transaction_that_did_not_arrive_is_not_believed_either
 #[tokio::test]
 async fn what_an_earlier_process_left_in_the_pool_is_replaced_without_waiting() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
-    let provider = treasury.anvil.provider.clone();
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
+    let provider = treasury.anvil.endpoints.clone();
     let mut sender = Sender::start(&treasury, provider, Patience::Endless).await;
     // Offers more than is usual, and what it was for is no longer wanted.
     let leftover = json!([{
@@ -101,7 +102,7 @@ async fn what_an_earlier_process_left_in_the_pool_is_replaced_without_waiting() 
 #[tokio::test]
 async fn a_reorg_between_two_questions_makes_no_second_transaction() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let armed = AtomicBool::new(true);
     let anvil = treasury.anvil.provider.clone();
     let proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
@@ -116,7 +117,7 @@ async fn a_reorg_between_two_questions_makes_no_second_transaction() {
         _ => Verdict::Forward,
     });
     let mut proxy = proxy.await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     sender.until_pooled(&treasury, &mut proxy).await;
     treasury.anvil.mine(1).await;
@@ -128,7 +129,7 @@ async fn a_reorg_between_two_questions_makes_no_second_transaction() {
 #[tokio::test]
 async fn an_rpc_that_fails_is_told_and_tried_again() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let questions = Arc::new(AtomicU64::new(0));
     let count = questions.clone();
     let proxy = Proxy::start(treasury.anvil.http(), move |_, _| match count.fetch_add(1, SeqCst) {
@@ -136,7 +137,7 @@ async fn an_rpc_that_fails_is_told_and_tried_again() {
         _ => Verdict::Forward,
     });
     let proxy = proxy.await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
     sender.until_alarm(|alarm| matches!(alarm, Alarm::Rpc(reason) if reason.contains("503"))).await;
     sender.until_sending(None).await;
@@ -147,7 +148,7 @@ async fn an_rpc_that_fails_is_told_and_tried_again() {
 async fn what_a_signer_signed_instead_is_not_sent() {
     let treasury = Treasury::new().await;
     let settings = SubmitterSettings::new(treasury.domain, 300 * GWEI, POLL);
-    let provider = treasury.anvil.provider.clone();
+    let provider = treasury.anvil.endpoints.clone();
     let tamper = |transaction: &mut alloy::consensus::TxEip1559| transaction.value = U256::from(1);
     let mut sender = Sender::with_key(&treasury, provider, settings, tamper).await;
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
@@ -161,10 +162,10 @@ async fn what_a_signer_signed_instead_is_not_sent() {
 #[tokio::test]
 async fn a_callee_that_uses_more_gas_than_when_it_was_tried_makes_one_transaction_revert_at_most() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let burner = Address::with_last_byte(0xbe);
     let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
-    let mut sender = Sender::start(&treasury, connect(proxy.url()).await.unwrap(), Patience::Endless).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
     let calls = (1..=8).map(|id| Treasury::payment(id, burner, 1)).collect();
     sender.want_turn(0, treasury.execute(&treasury.turn_of(0, calls)));
     let starved = sender.until_pooled(&treasury, &mut proxy).await;

@@ -138,9 +138,10 @@ impl Treasury {
             ring: RING,
             charter: self.charter.clone(),
             other_assets: Default::default(),
-            finality: Finality::Tag,
+            finality: Finality::Finalized,
             poll_interval: POLL,
             most_blocks: 2_000,
+            longest_disagreement: Duration::from_secs(600),
         }
     }
 

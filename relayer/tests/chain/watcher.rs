@@ -3,9 +3,10 @@
 use alloy::primitives::{Address, U256};
 use ring_contracts::{Action, Halt, LimitSetting, Permission, Permissions, RequestId, Turn};
 use ring_core::{Allowance, ChainView, ObservedTurn};
-use ring_relayer::chain::{Cursor, Finality, WatcherSettings, connect};
+use ring_relayer::chain::{Cursor, Finality, WatcherSettings};
 
 use crate::{
+    anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
     treasury::{CAP, REVERTING, RING, Treasury, token_code},
@@ -16,7 +17,7 @@ fn digests(turns: &[ObservedTurn]) -> Vec<alloy::primitives::B256> {
 }
 
 async fn reports_turns_over(url: String, treasury: &Treasury) {
-    let mut follower = Follower::of(connect(&url).await.expect("it answers"), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(&url).await, treasury.watcher_settings());
     let start = follower.view().await;
     assert_eq!((start.nonce, start.epoch, start.halted), (0, 1, false));
     assert_eq!(start.charter, treasury.charter.commitment());
@@ -67,7 +68,7 @@ async fn over_ws_heads_are_told_and_not_polled() {
     let treasury = Treasury::new().await;
     let settings =
         WatcherSettings { poll_interval: std::time::Duration::from_secs(3_600), ..treasury.watcher_settings() };
-    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await.unwrap(), settings);
+    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await, settings);
     let start = follower.view().await;
     treasury.anvil.mine(1).await;
     assert_eq!(follower.view().await.head.number, start.head.number + 1);
@@ -77,7 +78,7 @@ async fn over_ws_heads_are_told_and_not_polled() {
 async fn a_head_is_reported_once() {
     let treasury = Treasury::new().await;
     let mut proxy = Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await;
-    let mut follower = Follower::of(connect(proxy.url()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
     let mut last = follower.view().await.head.number;
     for _ in 0..3 {
         let looks = proxy.count("eth_getBlockByNumber");
@@ -93,7 +94,7 @@ async fn a_head_is_reported_once() {
 #[tokio::test]
 async fn a_reorg_is_followed_and_leaves_no_hole() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(&treasury.anvil.ws()).await, treasury.watcher_settings());
     let turns: Vec<Turn> = (0..3).map(|nonce| treasury.turn(nonce, nonce as u8)).collect();
     for turn in &turns {
         treasury.executed(turn).await;
@@ -119,7 +120,7 @@ async fn a_reorg_is_followed_and_leaves_no_hole() {
 async fn a_reorg_below_finality_shows_what_the_chain_says_now() {
     let treasury = Treasury::new().await;
     let settings = WatcherSettings { finality: Finality::Depth(1), ..treasury.watcher_settings() };
-    let mut follower = Follower::of(connect(&treasury.anvil.http()).await.unwrap(), settings);
+    let mut follower = Follower::of(connect(&treasury.anvil.http()).await, settings);
     treasury.executed(&treasury.turn(0, 1)).await;
     treasury.executed(&treasury.turn(1, 2)).await;
     treasury.anvil.mine(3).await;
@@ -139,8 +140,10 @@ async fn a_reorg_below_finality_shows_what_the_chain_says_now() {
 #[tokio::test]
 async fn what_is_final_follows_the_tag_or_the_depth() {
     let treasury = Treasury::new().await;
-    let provider = connect(&treasury.anvil.http()).await.unwrap();
+    let provider = connect(&treasury.anvil.http()).await;
     let mut by_tag = Follower::of(provider.clone(), treasury.watcher_settings());
+    let settings = WatcherSettings { finality: Finality::Safe, ..treasury.watcher_settings() };
+    let mut by_safe_tag = Follower::of(provider.clone(), settings);
     let settings = WatcherSettings { finality: Finality::Depth(4), ..treasury.watcher_settings() };
     let mut by_depth = Follower::of(provider, settings);
     treasury.anvil.mine(4).await;
@@ -152,6 +155,10 @@ async fn what_is_final_follows_the_tag_or_the_depth() {
         let view = by_tag.until_block(number).await;
         assert_eq!(view.final_nonce, u64::from(view.finalized.number >= block), "{:?}", view.finalized);
         assert_eq!(view.final_epoch, 1);
+        let finalized = view.finalized;
+        let view = by_safe_tag.until_block(number).await;
+        assert_eq!(view.final_nonce, u64::from(view.finalized.number >= block), "{:?}", view.finalized);
+        assert!(view.finalized.number > finalized.number, "safe is final sooner");
         treasury.anvil.mine(1).await;
     }
     assert_eq!(by_tag.view().await.final_nonce, 1);
@@ -160,7 +167,7 @@ async fn what_is_final_follows_the_tag_or_the_depth() {
 #[tokio::test]
 async fn turns_before_the_cursor_are_not_reported() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(connect(&treasury.anvil.http()).await.unwrap(), treasury.watcher_settings());
+    let mut follower = Follower::of(connect(&treasury.anvil.http()).await, treasury.watcher_settings());
     for nonce in 0..3 {
         treasury.executed(&treasury.turn(nonce, nonce as u8)).await;
     }
@@ -174,7 +181,7 @@ async fn turns_before_the_cursor_are_not_reported() {
 
     // And so after a restart, where nothing is kept.
     let cursor = Cursor { first_open_nonce: 2, from_block };
-    let mut restarted = Follower::start(treasury.anvil.provider.clone(), treasury.watcher_settings(), cursor);
+    let mut restarted = Follower::start(treasury.anvil.endpoints.clone(), treasury.watcher_settings(), cursor);
     assert_eq!(restarted.view().await.turns, view.turns[2..]);
 }
 
@@ -185,10 +192,10 @@ async fn a_long_history_is_read_in_pieces_to_the_same_view() {
         treasury.executed(&treasury.turn(nonce, nonce as u8)).await;
         treasury.anvil.mine(2).await;
     }
-    let whole = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings()).view().await;
+    let whole = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings()).view().await;
     for most_blocks in [1, 3, 5] {
         let settings = WatcherSettings { most_blocks, ..treasury.watcher_settings() };
-        let pieces = Follower::of(treasury.anvil.provider.clone(), settings).view().await;
+        let pieces = Follower::of(treasury.anvil.endpoints.clone(), settings).view().await;
         assert_eq!(pieces, whole, "{most_blocks} at a time");
     }
 }
@@ -199,14 +206,14 @@ async fn turns_of_another_ring_are_not_reported() {
     treasury.act(Action::FormRing { ring: RING + 1, epoch: 0, charter: treasury.charter.clone() }).await;
     treasury.executed(&Turn::void(RING + 1, 1, 0)).await;
     treasury.executed(&treasury.turn(0, 1)).await;
-    let view = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings()).view().await;
+    let view = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings()).view().await;
     assert_eq!(digests(&view.turns), [treasury.turn(0, 1).digest(&treasury.domain)]);
 }
 
 #[tokio::test]
 async fn a_halt_and_a_new_epoch_are_reported() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let master = treasury.anvil.accounts[0];
     let halt = Halt { ring: RING, epoch: 1 }.calldata(&treasury.charter, master, Default::default());
     treasury.anvil.send(master, Some(treasury.domain.contract), halt).await;
@@ -238,7 +245,7 @@ async fn allowances_are_what_cap_period_and_balance_leave() {
         other_assets: [Address::ZERO, no_limit, no_code, no_answer, nothing].into(),
         ..treasury.watcher_settings()
     };
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), settings);
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), settings);
     let allowance = |cap: u128, left: u128| Allowance { cap: U256::from(cap), left: U256::from(left) };
     let start = follower.view().await;
     // Of a token that does not answer nobody knows what is left.
@@ -266,7 +273,7 @@ async fn allowances_are_what_cap_period_and_balance_leave() {
 async fn permissions_are_reported_as_the_master_gives_and_takes_them() {
     let treasury = Treasury::new().await;
     let token = Address::with_last_byte(0x70);
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     let start = follower.view().await;
     assert_eq!(start.permissions, Permissions::default());
     assert_eq!(start.master, treasury.anvil.accounts[0]);
@@ -284,7 +291,7 @@ async fn permissions_are_reported_as_the_master_gives_and_takes_them() {
 async fn the_view_says_when_the_next_turn_may_come() {
     let mut treasury = Treasury::new().await;
     treasury.reform(|charter| (charter.interval, charter.turns_per_period) = (100, 2)).await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     follower.view().await;
     treasury.executed(&treasury.turn(0, 1)).await;
     let first = follower.until("the turn", |view| view.nonce == 1).await;
@@ -299,7 +306,7 @@ async fn the_view_says_when_the_next_turn_may_come() {
 #[tokio::test]
 async fn a_proof_of_equivocation_is_reported_as_a_halt_in_a_new_epoch_with_another_charter() {
     let treasury = Treasury::new().await;
-    let mut follower = Follower::of(treasury.anvil.provider.clone(), treasury.watcher_settings());
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
     follower.view().await;
     let proof = treasury.proof(2, [&treasury.turn(4, 1), &treasury.turn(4, 2)]);
     let somebody = treasury.anvil.accounts[1];

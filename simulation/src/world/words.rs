@@ -20,6 +20,7 @@ pub(super) fn event_in_words(event: &Event) -> String {
             view.final_epoch,
             if view.halted { ", HALTED" } else { "" }
         ),
+        Event::ChainDisputed(dispute) => format!("its RPCs contradict each other: {}", dispute.what),
         Event::Tick => "tick".to_owned(),
         Event::HaltOrdered { .. } => "is ordered to halt".to_owned(),
     }

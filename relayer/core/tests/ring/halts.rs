@@ -1,7 +1,7 @@
 //! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
 
 use ring_contracts::{Equivocation, Turn, TurnId};
-use ring_core::{Action, Event, Halt, Message, Record};
+use ring_core::{Action, Dispute, Event, Halt, Message, Record};
 
 use crate::world::{FAR, Plan, RING, VALIDITY, World, chain::Transaction, domain};
 
@@ -100,6 +100,17 @@ fn an_ordered_halt_is_on_disk_in_the_same_step_that_sends_it_and_outlives_restar
         assert_eq!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, by: world.hosts[0].settings.key }));
         assert!(world.hosts[0].signing.is_empty());
     }
+}
+
+#[test]
+fn a_chain_that_is_disputed_for_long_halts_the_ring_with_both_answers() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let answers = vec!["rpc[0] says 1".to_owned(), "rpc[1] says 2".to_owned()];
+    let dispute = Dispute { since: 1, what: "the state".to_owned(), block: 7, answers };
+    world.feed(0, Event::ChainDisputed(dispute.clone()));
+    assert_eq!(halt(&world, 0), Some(Halt::ChainDisputed(dispute)));
+    assert!(halt(&world, 0).unwrap().to_string().contains("rpc[1] says 2"));
+    assert!(matches!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, .. })));
 }
 
 #[test]

@@ -572,7 +572,7 @@ impl World {
         for record in records {
             let Record::Halted(halt) = record else { continue };
             let excused = self.struck
-                || matches!(halt, ring_core::Halt::Ordered { .. })
+                || matches!(halt, ring_core::Halt::Ordered { .. } | ring_core::Halt::ChainDisputed(_))
                 || self.is_impatient() && matches!(halt, ring_core::Halt::UnknownTurn { own_key_used: false, .. })
                 || matches!(halt, ring_core::Halt::RingChanged { .. }) && self.plan.changes > self.changes_left
                 || matches!(halt, ring_core::Halt::HaltedOnChain) && self.is_impatient();
@@ -1033,6 +1033,7 @@ fn describe(event: &Event) -> String {
             "chain at {} time {}: nonce {} epoch {} final {} {}",
             view.head.number, view.head.time, view.nonce, view.epoch, view.final_nonce, view.final_epoch
         ),
+        Event::ChainDisputed(dispute) => format!("the chain is disputed: {dispute:?}"),
         Event::Tick => "tick".to_owned(),
         Event::HaltOrdered { .. } => "ordered to halt".to_owned(),
     }

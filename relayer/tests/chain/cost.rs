@@ -1,0 +1,66 @@
+//! What is asked of an RPC, and how often: requests cost time and money.
+
+use crate::{
+    anvil::connect,
+    follower::Follower,
+    proxy::{Proxy, Verdict},
+    sender::{GWEI, Patience, Sender, mine_until_nonce},
+    treasury::Treasury,
+};
+
+async fn counting(treasury: &Treasury) -> Proxy {
+    Proxy::start(treasury.anvil.http(), |_, _| Verdict::Forward).await
+}
+
+#[tokio::test]
+async fn a_head_takes_few_questions_and_one_that_was_seen_takes_none() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    treasury.anvil.mine(3).await;
+    let mut proxy = counting(&treasury).await;
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
+    follower.view().await;
+    let others = |proxy: &Proxy| proxy.count_all() - proxy.count("eth_getBlockByNumber");
+    let (blocks, other) = (proxy.count("eth_getBlockByNumber"), others(&proxy));
+    proxy.until_asked("eth_getBlockByNumber", blocks + 5).await;
+    assert_eq!(others(&proxy), other, "a head that was seen is read again");
+    treasury.anvil.mine(1).await;
+    follower.view().await;
+    // The chain's id; the ring at the head and where it is final, limits, permissions, master; balance; logs.
+    assert_eq!(others(&proxy) - other, 8);
+}
+
+#[tokio::test]
+async fn gas_is_estimated_once_for_a_turn_that_waits_for_its_block() {
+    let treasury = Treasury::new().await;
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings());
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::TwoBlocks).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 1)));
+    let first = sender.until_pooled(&treasury, &mut proxy).await;
+    for sends in 1..3 {
+        proxy.until_asked("eth_sendRawTransaction", sends).await;
+        treasury.anvil.set_base_fee(50 * GWEI as u64).await;
+        treasury.anvil.mine(1).await;
+    }
+    sender.until_sending(Some(first)).await;
+    assert_eq!(proxy.count("eth_estimateGas"), 1);
+    treasury.anvil.set_base_fee(1).await;
+    mine_until_nonce(&treasury, &mut follower, 1).await;
+}
+
+#[tokio::test]
+async fn a_turn_that_is_wanted_again_while_it_is_pressed_is_not_started_over() {
+    let treasury = Treasury::new().await;
+    let mut proxy = counting(&treasury).await;
+    let mut sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
+    let calldata = treasury.execute(&treasury.turn(0, 1));
+    sender.want_turn(0, calldata.clone());
+    sender.until_pooled(&treasury, &mut proxy).await;
+    for _ in 0..5 {
+        sender.want_turn(0, calldata.clone());
+    }
+    let looks = proxy.count("eth_getBlockByNumber");
+    proxy.until_asked("eth_getBlockByNumber", looks + 3).await;
+    assert_eq!((proxy.count("eth_sendRawTransaction"), proxy.count("eth_estimateGas")), (1, 1));
+}

@@ -1,0 +1,12 @@
+//! Sources of evidence against the real things: PostgreSQL, a payment provider over HTTPS, Anvil.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../chain/anvil.rs"]
+#[allow(dead_code, reason = "the tests of the chain use more of it")]
+mod anvil;
+mod event;
+mod https;
+mod postgres;
+mod requests;
+mod sql;
