@@ -46,8 +46,26 @@ pub enum Command {
     Run,
     /// Start for the first time ever: create the store of this seat.
     ///
-    /// Only once in a seat's life. A seat whose store is lost has forgotten what it signed: revoke its key instead.
+    /// Only once in a seat's life. A seat whose store is lost has forgotten what it signed: `rebuild`, or revoke its key.
     Init,
+    /// Make the store of a seat anew from the chain, after its store was lost.
+    ///
+    /// Reads every turn there ever was, so that nothing that was paid is paid again. The seat has forgotten what its key signed:
+    /// it stays halted until the master raises the epoch, and you `resume` it there.
+    Rebuild,
+    /// Copy the store into a new file, as a backup. Its process must not run; of a PostgreSQL take a dump.
+    ///
+    /// The copy halts any seat that is started from it: see `restored`.
+    Backup {
+        /// The file to make.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Say that the store was put back from a backup or a snapshot.
+    ///
+    /// The seat does not know what its key signed since: it stays halted until the master raises the epoch, and you `resume` it
+    /// there.
+    Restored,
     /// Let a halted seat go on, after the master has resumed the ring on chain and you have found out why it halted.
     Resume {
         /// The epoch to take part in, as the master announced it.

@@ -8,10 +8,8 @@ use ring_core::{Halt, Message, State};
 use serde::Serialize;
 
 use crate::{
-    chain::TransactionSigner as _,
-    config::Config,
-    signer::KeystoreSigner,
-    store::{Identity, Location, Store, StoreError},
+    offline,
+    store::{Store, StoreError},
 };
 
 /// Why a seat stands still, with all that it knows of the turn in question.
@@ -94,6 +92,7 @@ fn nonce(halt: &Halt) -> Option<u64> {
         Halt::RingChanged { .. }
         | Halt::FinalityBroken { .. }
         | Halt::ChainDisputed(_)
+        | Halt::MemoryLost { .. }
         | Halt::HaltedOnChain
         | Halt::Ordered { .. } => None,
     }
@@ -132,6 +131,14 @@ fn advice(halt: &Halt) -> &'static [&'static str] {
         Halt::ChainDisputed(_) => &[
             "compare the two answers with independent sources: one RPC is broken, or lies",
             "take that one out of chain.rpc; then have the master resume the ring, and `resume` here",
+        ],
+        Halt::MemoryLost { through: None } => {
+            &["this is the store of a backup: put it in the place of the lost one, and run `ring-relayer restored`"]
+        }
+        Halt::MemoryLost { .. } => &[
+            "make sure that the process with the original store never runs again",
+            "have the master raise the epoch (form the ring anew with the same keys, or halt and resume it), then `resume` at \
+             every seat",
         ],
         Halt::HaltedOnChain => &[
             "look at the stories of the other seats, and ask the guardian and the master: one of them halted the ring",
@@ -175,7 +182,7 @@ impl fmt::Display for Story {
 /// # Errors
 /// The configuration, key or store cannot be read; the seat is not halted; there is no proof, or its file exists.
 pub fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result<()> {
-    let (config, store, state) = open(config_file)?;
+    let (config, store, state) = offline::open(config_file)?;
     let story = Story::of(&state, &store)?;
     let story = story.ok_or_else(|| {
         eyre!("seat {} of ring {} is not halted: there is nothing to explain", state.seat(), config.ring.id)
@@ -194,22 +201,4 @@ pub fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result
         .open(file)
         .wrap_err_with(|| format!("{} cannot be made: choose a file that does not exist", file.display()))?;
     Ok(file.write_all(&text)?)
-}
-
-/// Reads the whole store, and returns how many records it has.
-///
-/// # Errors
-/// The configuration, key or store cannot be read; a record is damaged.
-pub fn check_store(config_file: &Path) -> eyre::Result<i64> {
-    Ok(open(config_file)?.1.verify()?)
-}
-
-fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
-    let config = Config::load(config_file)?;
-    let key = KeystoreSigner::open(&config.signer.keystore, &config.signer.password_file, config.chain.domain)?;
-    let settings = config.settings(key.address())?;
-    let identity = Identity { domain: settings.domain, ring: settings.ring, key: settings.key };
-    let (store, records) = Store::open(&Location::file(&config.store.path), identity)?;
-    let state = State::restore(settings, records)?;
-    Ok((config, store, state))
 }

@@ -15,7 +15,9 @@ pub mod evidence;
 pub mod explain;
 pub mod http;
 pub mod metrics;
+pub mod offline;
 pub mod peers;
+pub mod rebuild;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 mod running;

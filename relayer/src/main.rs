@@ -10,6 +10,7 @@ use ring_relayer::{
     cli::{Cli, Command},
     explain,
     metrics::Metrics,
+    offline,
     seat::Seat,
     token,
 };
@@ -40,10 +41,16 @@ async fn run(cli: Cli) -> eyre::Result<()> {
     match &cli.command {
         Command::Run => run_seats(&cli.config).await,
         Command::Init => Seat::load(cli.only_config()?).await?.init().await,
+        Command::Rebuild => Seat::load(cli.only_config()?).await?.rebuild().await,
+        Command::Restored => Seat::load(cli.only_config()?).await?.restored(),
+        Command::Backup { out } => {
+            println!("{} records are in {}", offline::backup(cli.only_config()?, out)?, out.display());
+            Ok(())
+        }
         Command::Resume { epoch } => Seat::load(cli.only_config()?).await?.resume(*epoch).await,
         Command::Explain { json, proof } => explain::run(cli.only_config()?, *json, proof.as_deref()),
         Command::CheckStore => {
-            println!("{} records, none of them damaged", explain::check_store(cli.only_config()?)?);
+            println!("{} records, none of them damaged", offline::check_store(cli.only_config()?)?);
             Ok(())
         }
         Command::Check => {

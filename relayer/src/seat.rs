@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use eyre::{Context, ensure, eyre};
 use ring_contracts::IRingMultisig::RingView;
-use ring_core::{Message, Record, Settings, State};
+use ring_core::{Halt, Message, Record, Settings, State};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
@@ -21,6 +21,7 @@ use crate::{
     http,
     metrics::Metrics,
     peers::{self, Peers},
+    rebuild,
     signer::KeystoreSigner,
     store::{Identity, Location, Store, StoreError},
     webhook::{self, Deliverer},
@@ -77,6 +78,11 @@ impl Seat {
         Location::file(&self.config.store.path)
     }
 
+    fn watching(&self) -> WatcherSettings {
+        let chain = &self.config.chain;
+        WatcherSettings::new(&self.settings, chain.finality, chain.poll, chain.longest_disagreement)
+    }
+
     /// The ring on chain must be the one that the configuration announces.
     fn ensure_announced(&self) -> eyre::Result<()> {
         let announced = self.settings.charter.commitment();
@@ -104,6 +110,47 @@ impl Seat {
         Ok(())
     }
 
+    /// Stops a seat whose store was put back from a copy, until the ring is in a later epoch than now.
+    ///
+    /// # Errors
+    /// There is no store, or it cannot be used.
+    pub fn restored(&self) -> eyre::Result<()> {
+        let (mut store, _) = Store::open(&self.location(), self.identity())?;
+        store.commit(&self.forgetting())?;
+        store.close();
+        info!(seat = self.seat, "{}", self.memory_lost());
+        Ok(())
+    }
+
+    /// Makes the store of a seat anew from all that the chain says, and stops the seat until the ring is in a later epoch than
+    /// now.
+    ///
+    /// # Errors
+    /// There is a store already, the ring is not the announced one, or the chain cannot be read.
+    pub async fn rebuild(&self) -> eyre::Result<()> {
+        self.ensure_announced()?;
+        let mut store = Store::create(&self.location(), self.identity())?;
+        let records = self.forgetting();
+        store.commit(&records)?;
+        let state = State::restore(self.settings.clone(), records)?;
+        let (endpoints, from_block) = (self.endpoints.clone(), self.config.chain.from_block);
+        let requests = rebuild::settle_final(endpoints, self.watching(), from_block, state, &mut store).await?;
+        store.close();
+        info!(seat = self.seat, requests, "the store knows again which requests were paid; {}", self.memory_lost());
+        Ok(())
+    }
+
+    /// What a seat writes down that does not know what its key has signed: nothing that was signed up to this epoch counts in a
+    /// later one.
+    fn forgetting(&self) -> [Record; 2] {
+        let (epoch, nonce) = (self.ring.epoch, self.ring.nonce.to());
+        [Record::Joined { epoch, nonce }, Record::Halted(self.memory_lost())]
+    }
+
+    fn memory_lost(&self) -> Halt {
+        Halt::MemoryLost { through: Some(self.ring.epoch) }
+    }
+
     /// Lets a halted seat take part in a new epoch.
     ///
     /// # Errors
@@ -120,6 +167,7 @@ impl Seat {
         let (mut store, records) = Store::open(&self.location(), self.identity())?;
         let state = State::restore(self.settings.clone(), records)?;
         match (state.epoch(), state.halt()) {
+            (_, Some(halt @ Halt::MemoryLost { through: None })) => return Err(eyre!("{halt}")),
             (Some(current), _) if current == epoch => {
                 return Err(eyre!(
                     "this seat takes part in epoch {epoch} already{}: a halt ends with its epoch, so the master has to resume \
@@ -190,8 +238,7 @@ impl Seat {
         let (wanted, wanted_out) = watch::channel(None);
 
         let (chain, policy) = (&self.config.chain, &self.config.policy);
-        let watching = WatcherSettings::new(&self.settings, chain.finality, chain.poll, chain.longest_disagreement);
-        let watcher = Watcher::new(self.endpoints.clone(), watching, cursor_out, views_in);
+        let watcher = Watcher::new(self.endpoints.clone(), self.watching(), cursor_out, views_in);
         let sending = SubmitterSettings {
             min_priority_fee_per_gas: policy.min_priority_fee,
             l1_fee: chain.l1_fee,

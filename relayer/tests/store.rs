@@ -368,6 +368,26 @@ fn what_a_peer_asks_for_is_there_after_it_is_final() {
 }
 
 #[test]
+fn a_copy_has_everything_and_halts_whoever_starts_from_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(1, 1))).unwrap();
+    let copy = bench.path("copy");
+    store.copy_to(&copy).unwrap();
+    assert!(matches!(store.copy_to(&copy), Err(StoreError::Exists(_))));
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    store.close();
+    let (_, original) = bench.open().unwrap();
+    let (store, mut copied) = Store::open(&Location::file(&copy), bench.identity()).unwrap();
+    store.verify().unwrap();
+    assert_eq!(copied.pop(), Some(Record::Halted(HaltReason::MemoryLost { through: None })));
+    assert_eq!(copied, original);
+    let names = fs::read_dir(copy.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("unfinished")));
+}
+
+#[test]
 fn the_store_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::new();

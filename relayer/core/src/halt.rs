@@ -66,6 +66,12 @@ pub enum Halt {
     },
     /// The RPCs of this seat contradict each other, and did for long: nobody knows what the chain is.
     ChainDisputed(Dispute),
+    /// This store is a copy, or was made anew: what this seat's key signed after it is not known here.
+    MemoryLost {
+        /// Up to which epoch the key may have signed. `None`: it is a copy that was never put in the place of its original, and
+        /// nobody has asked the chain.
+        through: Option<u32>,
+    },
     /// Somebody entitled halted the ring on chain.
     HaltedOnChain,
     /// A person ordered it.
@@ -91,9 +97,9 @@ pub struct Dispute {
 
 impl Halt {
     /// Whether this seat has to halt the ring on chain. Not if it is halted there already, nor after a change that only the
-    /// master or guardian can have made.
+    /// master or guardian can have made, nor if it alone cannot go on.
     pub(crate) fn goes_on_chain(&self) -> bool {
-        !matches!(self, Self::HaltedOnChain | Self::RingChanged { .. })
+        !matches!(self, Self::HaltedOnChain | Self::RingChanged { .. } | Self::MemoryLost { .. })
     }
 }
 
@@ -141,6 +147,15 @@ impl fmt::Display for Halt {
                 f,
                 "the RPCs of this seat contradict each other since {since} about {what} of block {block}: {}",
                 answers.join(", but ")
+            ),
+            Self::MemoryLost { through: Some(epoch) } => write!(
+                f,
+                "this seat's store was restored or made anew, and does not know all that its key signed up to epoch {epoch}: it \
+                 signs nothing before a later epoch"
+            ),
+            Self::MemoryLost { through: None } => f.write_str(
+                "this store is a backup, and does not know what its key has signed since: restore it with \
+                 `ring-relayer restored`",
             ),
             Self::HaltedOnChain => f.write_str("the ring was halted on chain"),
             Self::Ordered { reason } => write!(f, "ordered: {reason}"),

@@ -90,7 +90,7 @@ fn rewrite_log(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Reserves the name with the right mode before SQLite opens it, and makes the name last.
-fn create_file(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
         _ => StoreError::File { path: path.to_owned(), error },
@@ -100,8 +100,20 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).and_then(|file| file.sync_all()).map_err(failed)?;
+    sync_folder(path).map_err(failed)
+}
+
+/// Gives a file a second name that was free, and makes that last.
+pub(super) fn give_name(file: &Path, name: &Path) -> Result<(), StoreError> {
+    fs::hard_link(file, name).and_then(|()| sync_folder(name)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => StoreError::Exists(name.to_owned()),
+        _ => StoreError::File { path: name.to_owned(), error },
+    })
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    File::open(folder)?.sync_all()
 }
 
 fn connect(location: &Location, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -9,7 +9,7 @@ use super::{Identity, VERSION};
 pub enum StoreError {
     /// There is none.
     #[error(
-        "there is no store at {0}: at the very first start of this seat run `init`; if there was one, find it, for a seat \
+        "there is no store at {0}: at the very first start of this seat run `init`; if there was one, find it, or `rebuild`, for a seat \
          that has forgotten what it signed must not sign"
     )]
     Missing(PathBuf),

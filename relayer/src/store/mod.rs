@@ -4,6 +4,7 @@
 //! this process's alone while it runs: a second process of the seat is refused. Nothing here waits for anything but the
 //! disk, and a start reads only what is still open, however long the history.
 
+mod backup;
 mod changes;
 mod database;
 mod error;

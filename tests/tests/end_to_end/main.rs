@@ -5,6 +5,7 @@
 mod artifacts;
 mod faults;
 mod payments;
+mod recovery;
 mod refusals;
 mod theft;
 

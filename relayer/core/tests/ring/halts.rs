@@ -114,6 +114,22 @@ fn a_chain_that_is_disputed_for_long_halts_the_ring_with_both_answers() {
 }
 
 #[test]
+fn a_seat_that_lost_its_memory_signs_nothing_in_its_epoch_and_halts_nobody_else() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    world.put_back(
+        0,
+        vec![Record::Joined { epoch: 1, nonce: 0 }, Record::Halted(Halt::MemoryLost { through: Some(1) })],
+    );
+    let request = world.request(1, 5, FAR);
+    world.post(1, &request);
+    world.rounds(20);
+    assert!(world.hosts[0].journal.iter().all(|record| !matches!(record, Record::Reserved { .. })));
+    assert_eq!((halt(&world, 1), halt(&world, 2)), (None, None));
+    assert_eq!(world.hosts[0].halting, None, "the ring runs on as far as it can without this seat");
+    assert!(!world.chain.ledger().halted);
+}
+
+#[test]
 fn a_halted_seat_gives_away_no_signature_that_comes_after_the_halt() {
     let mut world = World::new(Plan::calm(3, 2, 2));
     let request = world.request(1, 5, FAR);
