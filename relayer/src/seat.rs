@@ -102,8 +102,9 @@ impl Seat {
     /// The ring is not the announced one, or there is a store already.
     pub async fn init(&self) -> eyre::Result<()> {
         self.ensure_announced()?;
+        let epoch = self.ring.epoch;
+        let nonce = self.wait_until_final(epoch).await?;
         let mut store = Store::create(&self.location(), self.identity())?;
-        let (epoch, nonce) = (self.ring.epoch, self.ring.nonce.to());
         store.commit(&[Record::Joined { epoch, nonce }])?;
         store.close();
         info!(seat = self.seat, epoch, nonce, store = %self.config.store.path.display(), "this seat is ready to run");
@@ -181,11 +182,31 @@ impl Seat {
             (_, Some(halt)) => info!(%halt, "ending the halt"),
             (_, None) => {}
         }
-        let nonce = self.ring.nonce.to();
+        let nonce = self.wait_until_final(epoch).await?;
         store.commit(&[Record::Joined { epoch, nonce }])?;
         store.close();
         info!(seat = self.seat, epoch, nonce, "this seat takes part again");
         Ok(())
+    }
+
+    /// Waits until it is final that the ring is in this epoch, and returns its first nonce that is not. Where a seat takes part
+    /// from must not be reorganised away: it signs nothing before all turns up to there are final.
+    async fn wait_until_final(&self, epoch: u32) -> eyre::Result<u64> {
+        let mut told = false;
+        loop {
+            let ring = self.endpoints.final_ring(self.watching()).await?;
+            match ring.map(|ring| (ring.epoch, ring.nonce.to())) {
+                Some((now, nonce)) if now == epoch => return Ok(nonce),
+                Some((now, _)) if now > epoch => {
+                    return Err(eyre!("epoch {epoch} is over: the ring is in epoch {now}"));
+                }
+                _ => {}
+            }
+            if !std::mem::replace(&mut told, true) {
+                info!(epoch, finality = %self.config.chain.finality, "waiting until this epoch is final: nobody signs in it before");
+            }
+            tokio::time::sleep(self.config.chain.poll).await;
+        }
     }
 
     /// Says what was found.

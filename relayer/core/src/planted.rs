@@ -63,7 +63,7 @@ mod bugs {
         ExpiryByHead: "expiry is judged by the newest block, not the final one",
         GuardWithoutEpoch: "what is reserved is kept without its epoch",
         ReservationsForgotten: "reservations are forgotten by a restart",
-        EpochNotFinal: "signs in an epoch that is not final",
+        JoinedBeforeFinality: "takes part from a turn on that is not final",
         HaltNotRecorded: "a halt is not recorded",
         UnknownTurnAccepted: "an unknown turn is accepted",
         EquivocationIgnored: "two contents signed by one key are ignored",

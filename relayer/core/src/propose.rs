@@ -33,7 +33,7 @@ impl State {
     pub(crate) fn may_sign(&self) -> Option<(u32, Arc<ChainView>)> {
         let view = self.chain.clone()?;
         let epoch = self.epoch()?;
-        let running = !view.halted && view.epoch == epoch && (view.final_epoch == epoch || planted!(EpochNotFinal));
+        let running = !view.halted && view.epoch == epoch && view.final_epoch == epoch;
         let may = running && self.halt.is_none() && self.unexplained.is_empty() && self.knows_what_is_taken(&view);
         may.then_some((epoch, view))
     }

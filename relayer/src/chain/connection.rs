@@ -14,6 +14,7 @@ use super::{
     finality::Finality,
     quorum,
     socket::Socket,
+    watcher::WatcherSettings,
 };
 
 /// How long connecting may take.
@@ -178,6 +179,14 @@ impl Endpoints {
     /// `NoView`.
     pub async fn ring(&self, domain: &Domain, ring: u32) -> Result<RingView, ChainError> {
         quorum::ring(self, domain, ring).await.map_err(|fault| ChainError::NoView(fault.to_string()))
+    }
+
+    /// How the ring stands in the newest block that enough RPCs call final. `None`: its contract was not there then.
+    ///
+    /// # Errors
+    /// `NoView`.
+    pub async fn final_ring(&self, settings: WatcherSettings) -> Result<Option<RingView>, ChainError> {
+        quorum::final_ring(self, settings).await.map_err(|fault| ChainError::NoView(fault.to_string()))
     }
 }
 

@@ -256,24 +256,38 @@ pub(super) async fn ring(endpoints: &Endpoints, domain: &Domain, ring: u32) -> R
     let tips = enough(endpoints, sift(endpoints, gather(tips, endpoints.agree()).await))?;
     let tips: Vec<Tip> = tips.into_iter().map(|(_, tip)| tip).collect();
     let (head, members) = common_head(endpoints, &tips).await?;
+    let ring = ring_in(endpoints, domain, ring, head, &members).await?;
+    ring.ok_or_else(|| Fault::Malformed(format!("no contract at {} in block {}", domain.contract, head.number)))
+}
+
+/// How the ring stands in the highest block that enough RPCs have and call final. `None`: there was no contract then.
+pub(super) async fn final_ring(endpoints: &Endpoints, settings: WatcherSettings) -> Result<Option<RingView>, Fault> {
+    let quorum = Quorum::new(endpoints.clone(), settings);
+    let tips = quorum.tips(true).await?;
+    let (head, members) = common_head(endpoints, &tips).await?;
+    let (finalized, members) = quorum.finalized(&tips, members, head).await?;
+    let WatcherSettings { domain, ring, .. } = &quorum.settings;
+    ring_in(endpoints, domain, *ring, finalized, &members).await
+}
+
+/// How a ring stands in a block, by these RPCs.
+async fn ring_in(
+    endpoints: &Endpoints,
+    domain: &Domain,
+    ring: u32,
+    block: Header,
+    members: &[usize],
+) -> Result<Option<RingView>, Fault> {
+    let all = endpoints.all();
     let question = RingMultisig::getRingCall { ringId: ring };
-    let question = &question;
-    let rings = members.into_iter().map(|place| {
-        let rpc = endpoints.all()[place].rpc();
-        let ring = async move {
-            let ring = rpc.view(domain.contract, question, head.hash).await?;
-            ring.ok_or_else(|| Fault::Malformed(format!("no contract at {} in block {}", domain.contract, head.number)))
-        };
-        (place, ring)
-    });
+    let rings = members.iter().map(|place| (*place, all[*place].rpc().view(domain.contract, &question, block.hash)));
     let rings = enough(endpoints, sift(endpoints, gather(rings, endpoints.agree()).await))?;
     let mut rings = rings.into_iter();
     let Some((first, ring)) = rings.next() else { return Err(Fault::Malformed("there is no RPC".into())) };
-    let all = endpoints.all();
-    let named = |place: usize, ring: &RingView| (all[place].name().to_owned(), format!("{ring:?}"));
+    let named = |place: usize, ring: &Option<RingView>| (all[place].name().to_owned(), format!("{ring:?}"));
     match rings.find(|(_, other)| *other != ring) {
         Some((place, other)) => {
-            disagree(disagreement::of_rings(head, named(first, &ring), named(place, &other))).map(|()| ring)
+            disagree(disagreement::of_rings(block, named(first, &ring), named(place, &other))).map(|()| ring)
         }
         None => Ok(ring),
     }

@@ -9,8 +9,8 @@ use super::{Identity, VERSION};
 pub enum StoreError {
     /// There is none.
     #[error(
-        "there is no store at {0}: at the very first start of this seat run `init`; if there was one, find it, or `rebuild`, for a seat \
-         that has forgotten what it signed must not sign"
+        "there is no store at {0}: at the very first start of this seat run `init`; if there was one, find it, or `rebuild` it \
+         from the chain: a seat that has forgotten what it signed must not sign"
     )]
     Missing(PathBuf),
     /// There is one already.

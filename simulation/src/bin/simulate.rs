@@ -46,6 +46,10 @@ struct Arguments {
     #[cfg(feature = "planted-bugs")]
     #[arg(long)]
     bugs: bool,
+    /// Plants only this mistake of them
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, requires = "bugs", value_name = "NAME")]
+    only: Option<String>,
     /// Does not shrink what fails
     #[arg(long)]
     whole: bool,
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
     let job = Job { from: arguments.from, seeds, time, cuts, threads: arguments.threads.unwrap_or(processors) };
     #[cfg(feature = "planted-bugs")]
     if arguments.bugs {
-        return hunt_bugs(&job);
+        return hunt_bugs(&job, arguments.only.as_deref());
     }
     let report = run::run(&job, &progress(seeds));
     println!("{}", table(&report));
@@ -154,7 +158,7 @@ fn explain(seed: u64, cuts: &Cuts, broken: &Broken, whole: bool) {
 }
 
 #[cfg(feature = "planted-bugs")]
-fn hunt_bugs(job: &Job) -> ExitCode {
+fn hunt_bugs(job: &Job, only: Option<&str>) -> ExitCode {
     use ring_core::Bug;
     use ring_simulation::bugs::hunt;
 
@@ -168,7 +172,7 @@ fn hunt_bugs(job: &Job) -> ExitCode {
         "seconds",
     ]);
     let mut all_found = true;
-    for bug in Bug::ALL {
+    for bug in Bug::ALL.iter().filter(|bug| only.is_none_or(|only| format!("{bug:?}") == only)) {
         let hunt = hunt(*bug, job);
         let (promise, seed) = match &hunt.found {
             Some((seed, broken)) => (broken.promise.to_string(), seed.to_string()),

@@ -18,7 +18,7 @@ impl World {
 
     /// The next block, and when the one after it comes.
     pub(super) fn block(&mut self) {
-        self.mine(600);
+        self.mine(600, chain::GENESIS_TIME + self.now / 1_000);
         let mut seconds = self.plan.block_seconds;
         if self.strikes(Fault::Stall, 30) {
             self.counts.fault("chain stalled");
@@ -30,8 +30,8 @@ impl World {
         }
     }
 
-    /// Mines a block in which each transaction that is waiting is with this chance.
-    pub(super) fn mine(&mut self, of_a_thousand: u64) {
+    /// Mines a block of this time in which each transaction that is waiting is with this chance.
+    pub(super) fn mine(&mut self, of_a_thousand: u64, time: u64) {
         let of_a_thousand = if self.calm_since.is_some() { 1_000 } else { of_a_thousand };
         let mut chosen: Vec<Transaction> = Vec::new();
         for transaction in &self.pool {
@@ -52,7 +52,6 @@ impl World {
             Purpose::Turn(_) => blocks.chance(30),
             Purpose::Halt(of) | Purpose::Master(of) => of == epoch || blocks.chance(30),
         });
-        let time = chain::GENESIS_TIME + self.now / 1_000;
         let tried = self.chain.mine(chosen, time);
         self.counts.blocks += 1;
         let head = self.chain.head().clone();
@@ -94,16 +93,19 @@ impl World {
         });
     }
 
-    /// Takes blocks back, and perhaps mines others in their place at once.
+    /// Takes blocks back, and perhaps mines others in their place at once: at times between those of the fork and now, since
+    /// they were made by others meanwhile.
     pub(super) fn reorganise(&mut self, blocks: u64, fault: Fault) {
         self.note(|| format!("{fault} of {blocks} blocks"));
         self.chain.reorganise(blocks);
         self.moments.push(self.chain.head().clone());
         if self.random(fault).chance(700) {
             let others = self.random(fault).between(1, blocks + 1);
-            for _ in 0..others {
+            let fork = self.chain.head().block.time;
+            let gap = (chain::GENESIS_TIME + self.now / 1_000).saturating_sub(fork);
+            for number in 1..=others {
                 let most = self.random(fault).between(200, 900);
-                self.mine(most);
+                self.mine(most, fork + gap * number / others);
             }
         }
     }

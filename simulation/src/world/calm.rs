@@ -6,7 +6,7 @@ use ring_contracts::RequestId;
 use ring_core::{ObservedTurn, Outcome};
 
 use super::{PATIENCE_BLOCKS, World, happening::Happening, promise::Promise, words::name};
-use crate::chain::Purpose;
+use crate::chain::{GENESIS_TIME, Purpose};
 
 /// How many blocks everybody has to come to rest before the master acts.
 const REST_BLOCKS: u64 = 30;
@@ -35,6 +35,12 @@ impl World {
         }
         let rest = REST_BLOCKS * self.plan.block_seconds * 1_000;
         self.queue.add(self.now + rest, Happening::Recover);
+        // A chain that stalled when the faults ended may have made no block since.
+        let head = self.chain.head().block.number;
+        let earlier = self.chain.at(head.saturating_sub(REST_BLOCKS / 2)).block.time;
+        if self.calm_since.is_some_and(|since| earlier < GENESIS_TIME + since / 1_000) {
+            return;
+        }
         let epoch = self.chain.head().epoch();
         let is_halted = self.chain.head().halted() || self.seats.iter().any(|seat| seat.known.halted);
         if !self.recovered {

@@ -25,8 +25,11 @@ const SCRATCH: usize = usize::MAX;
 impl World {
     /// After a start: all that was ever committed is there.
     pub(super) fn check_remembered(&mut self, seat: usize) {
-        let Some(process) = &self.seats[seat].process else { return };
-        let known = &self.seats[seat].known;
+        let Seat { process: Some(process), known, .. } = &mut self.seats[seat] else { return };
+        if let Some((epoch, nonce)) = known.perhaps.take_if(|(epoch, _)| process.state.epoch() == Some(*epoch)) {
+            known.note(&[Record::Joined { epoch, nonce }]);
+        }
+        let (process, known) = (&*process, &*known);
         let mut lost = None;
         let mut wrong = |what: String| {
             lost.get_or_insert(what);

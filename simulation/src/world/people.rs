@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ring_contracts::Action;
-use ring_core::Record;
+use ring_core::{Record, planted};
 use ring_relayer::store::{Store, StoreError};
 
 use super::{
@@ -16,11 +16,12 @@ use crate::chain::{Key, Purpose, RING};
 impl World {
     /// Somebody looks after a seat: lets it take part in a new epoch, as the relayer's `resume` does.
     pub(super) fn person(&mut self, seat: usize) {
-        let pause = self.plan.block_seconds * 1_000 * self.chance.people.between(2, 6);
+        let pause = self.plan.block_seconds * 500 * self.chance.people.between(1, 12);
         self.queue.add(self.now + pause, Happening::Person { seat });
-        let head = self.chain.head();
-        let (epoch, nonce) = (head.epoch(), head.nonce());
-        let announced = head.charter() == self.charter.commitment();
+        let head = self.chain.head().clone();
+        let from = if planted!(JoinedBeforeFinality) { head.clone() } else { self.chain.finalized() };
+        let (epoch, nonce) = (from.epoch(), from.nonce());
+        let announced = head.charter() == self.charter.commitment() && head.epoch() == epoch;
         let behind = self.seats[seat].known.epoch < epoch;
         if !announced || head.halted() || !behind || self.seats[seat].taken || self.has_trouble(seat) {
             return;
@@ -44,7 +45,10 @@ impl World {
                 self.note(|| format!("seat {seat} is let take part in epoch {epoch} from turn {nonce} on"));
                 self.seats[seat].known.note(&[joined]);
             }
-            Err(error) => self.note(|| format!("seat {seat} cannot be let take part: {error}")),
+            Err(error) => {
+                self.seats[seat].known.perhaps = Some((epoch, nonce));
+                self.note(|| format!("seat {seat} cannot be let take part: {error}"));
+            }
         }
         self.start(seat);
     }

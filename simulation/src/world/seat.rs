@@ -69,6 +69,8 @@ pub(super) struct Known {
     /// The nonce at which it joined.
     pub(super) joined: u64,
     pub(super) halted: bool,
+    /// What a person was told to have failed, and may be on the disk all the same: the epoch and nonce at which it joined.
+    pub(super) perhaps: Option<(u32, u64)>,
     pub(super) requests: BTreeMap<RequestId, SignedRequest>,
     pub(super) ended: BTreeMap<RequestId, Outcome>,
     /// Of the present epoch.

@@ -84,13 +84,15 @@ impl World {
     /// The thief does one of the things it can do.
     pub(super) fn steal(&mut self) {
         let random = self.random(Fault::Theft);
-        match random.index(20) {
-            0..=5 => self.strike(),
-            6..=8 => self.propose_unasked(),
-            9..=12 => self.equivocate(),
-            13 | 14 => self.sign_ahead(),
-            15 | 16 => self.send_overheard(),
-            17 | 18 => self.void_early(),
+        match random.index(24) {
+            0..=4 => self.strike(),
+            5..=7 => self.propose_unasked(),
+            8..=10 => self.propose_altered(),
+            11..=13 => self.propose_again(),
+            14..=16 => self.equivocate(),
+            17 | 18 => self.sign_ahead(),
+            19 | 20 => self.send_overheard(),
+            21 | 22 => self.void_early(),
             _ => self.cry_wolf(),
         }
     }
@@ -111,8 +113,7 @@ impl World {
 
     /// Shows the seats a turn that nobody asked for, signed with what it has.
     fn propose_unasked(&mut self) {
-        let soon = GENESIS_TIME + self.now / 1_000 + self.plan.validity / 2;
-        let (turn, digest) = self.invent(soon);
+        let (turn, digest) = self.invent(self.soon());
         self.thief.made.insert(digest, true);
         self.counts.fault("unasked turn proposed");
         // With a request that no requester signed, or none.
@@ -125,6 +126,36 @@ impl World {
         });
         let votes = self.thief.votes(&self.charter.clone(), turn.id().nonce, &digest);
         self.tell_all(&turn, &requests.into_iter().collect::<Vec<_>>(), &votes, |_| true);
+    }
+
+    /// Shows the seats a turn with the name of what a client just asked for, that pays the thief instead.
+    fn propose_altered(&mut self) {
+        let Some(signed) = self.posted.values().last().and_then(|contents| contents.first()).cloned() else { return };
+        let soon = self.soon().min(signed.request.expiry);
+        let head = self.chain.head();
+        let id = TurnId { ring: RING, epoch: head.epoch(), nonce: head.nonce(), valid_until: soon };
+        let effect = Effect::Pay { to: THIEF, amount: 1 };
+        let call = Call { request_id: signed.request.id, gas: signed.request.gas, effect };
+        let (turn, digest) = self.made_turn(id, vec![call]);
+        self.thief.made.insert(digest, true);
+        self.counts.fault("request altered by a thief");
+        let votes = self.thief.votes(&self.charter.clone(), id.nonce, &digest);
+        self.tell_all(&turn, &[signed], &votes, |_| true);
+    }
+
+    /// Shows the seats a turn with what an earlier turn carries, which may not be final.
+    fn propose_again(&mut self) {
+        let fork = self.chain.head().block.number.saturating_sub(self.chain.not_final());
+        let carried = self.chain.turns().into_iter().filter(|turn| turn.block >= fork);
+        let carried: Vec<RequestId> = carried.flat_map(|turn| turn.requests).collect();
+        let Some(request) = self.random(Fault::Theft).choose(&carried).copied() else { return };
+        let Some(signed) = self.posted.get(&request).and_then(|contents| contents.first()).cloned() else { return };
+        let (turn, requests) = self.turn_of(signed, 0, 1);
+        let digest = turn.digest(&self.chain.domain());
+        self.thief.made.entry(digest).or_insert(false);
+        self.counts.fault("request proposed again by a thief");
+        let votes = self.thief.votes(&self.charter.clone(), turn.id().nonce, &digest);
+        self.tell_all(&turn, &requests, &votes, |_| true);
     }
 
     /// Signs two contents of what clients asked for, and shows each to some of the seats.
@@ -207,15 +238,25 @@ impl World {
 
     /// A turn of what clients asked for.
     fn genuine(&mut self, ahead: u64, validity: u64) -> Option<(Turn, Vec<SignedRequest>)> {
-        let head = self.chain.head();
-        let now = GENESIS_TIME + self.now / 1_000;
-        let valid_until = now + self.plan.validity / 2 + validity;
-        let id = TurnId { ring: RING, epoch: head.epoch(), nonce: head.nonce() + ahead, valid_until };
+        let valid_until = self.soon() + validity;
         let lasting = |signed: &&SignedRequest| signed.request.expiry >= valid_until;
         let all: Vec<SignedRequest> = self.posted.values().flatten().filter(lasting).cloned().collect();
         let request = self.random(Fault::Theft).choose(&all).cloned()?;
-        let call = request.request.to_call(&self.charter);
-        Some((self.made_turn(id, vec![call]).0, vec![request]))
+        Some(self.turn_of(request, ahead, validity))
+    }
+
+    /// A turn of this request, so many after the next, and what is needed to judge it.
+    fn turn_of(&self, signed: SignedRequest, ahead: u64, validity: u64) -> (Turn, Vec<SignedRequest>) {
+        let head = self.chain.head();
+        let valid_until = (self.soon() + validity).min(signed.request.expiry);
+        let id = TurnId { ring: RING, epoch: head.epoch(), nonce: head.nonce() + ahead, valid_until };
+        let call = signed.request.to_call(&self.charter);
+        (self.made_turn(id, vec![call]).0, vec![signed])
+    }
+
+    /// Until when a turn made now is valid that looks like one of honest seats.
+    fn soon(&self) -> u64 {
+        GENESIS_TIME + self.now / 1_000 + self.plan.validity / 2
     }
 
     fn made_turn(&self, id: TurnId, calls: Vec<Call>) -> (Turn, B256) {
