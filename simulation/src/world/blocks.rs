@@ -25,6 +25,9 @@ impl World {
             seconds += self.random(Fault::Stall).below(60) * self.plan.block_seconds;
         }
         self.queue.add(self.now + seconds * 1_000, Happening::Block);
+        if !self.chain.head().turns.is_empty() && self.strikes(Fault::Theft, 500) {
+            self.propose_again();
+        }
         if self.calm_since.is_some() {
             self.watch_calm();
         }

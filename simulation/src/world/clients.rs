@@ -37,6 +37,10 @@ impl World {
             let seat = self.chance.clients.index(self.seats.len());
             self.feed(seat, Event::Submitted(signed), None);
         }
+        // Before anybody has signed anything for it.
+        if self.strikes(Fault::Theft, 500) {
+            self.propose_altered();
+        }
     }
 
     /// One of the requests again, at some seat; or, where that can only be refused, another content of its id.
@@ -69,7 +73,7 @@ impl World {
         let unwilling = in_coin && random.chance(80);
         let expires = soon || random.chance(250);
         let expiry = match expires {
-            true => now + self.plan.block_seconds * random.between(8, 60),
+            true => now + self.plan.block_seconds * random.between(2, 40),
             false => FAR,
         };
         let to = if unwilling { UNWILLING } else { recipient(number, variant) };

@@ -172,6 +172,8 @@ pub struct Plan {
     pub stolen: BTreeSet<usize>,
     /// Whether the thief has the machines of those seats, too.
     pub taken: bool,
+    /// Whether the thief does nothing by which a seat has to halt, as long as the others do as they should.
+    pub subtle: bool,
 }
 
 impl Plan {
@@ -245,6 +247,7 @@ impl Plan {
             faults,
             stolen,
             taken: random.chance(400),
+            subtle: random.chance(500),
         }
     }
 
@@ -289,7 +292,12 @@ impl fmt::Display for Plan {
             self.grace,
             if self.evidence { ", with evidence" } else { "" },
             self.stolen,
-            if self.taken && !self.stolen.is_empty() { " with their machines" } else { "" },
+            match (self.stolen.is_empty(), self.taken, self.subtle) {
+                (true, _, _) | (false, false, false) => "",
+                (false, true, false) => " with their machines",
+                (false, false, true) => " by a subtle thief",
+                (false, true, true) => " with their machines by a subtle thief",
+            },
         )
     }
 }

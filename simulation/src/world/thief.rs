@@ -27,6 +27,8 @@ pub(super) struct Thief {
     quorum: usize,
     /// What it signed, and whether nobody ever asked for it.
     made: BTreeMap<B256, bool>,
+    /// The first content that it showed of each epoch and nonce.
+    shown: BTreeMap<(u32, u64), B256>,
     /// What honest keys signed, too.
     honest: BTreeSet<B256>,
     /// What it has heard of: turns, and who signed them.
@@ -41,6 +43,7 @@ impl Thief {
             window: plan.window.into(),
             quorum: plan.quorum.into(),
             made: BTreeMap::new(),
+            shown: BTreeMap::new(),
             honest: BTreeSet::new(),
             heard: BTreeMap::new(),
         }
@@ -83,17 +86,19 @@ impl Thief {
 impl World {
     /// The thief does one of the things it can do.
     pub(super) fn steal(&mut self) {
+        let subtle = self.plan.subtle;
         let random = self.random(Fault::Theft);
         match random.index(24) {
-            0..=4 => self.strike(),
-            5..=7 => self.propose_unasked(),
-            8..=10 => self.propose_altered(),
-            11..=13 => self.propose_again(),
-            14..=16 => self.equivocate(),
-            17 | 18 => self.sign_ahead(),
-            19 | 20 => self.send_overheard(),
-            21 | 22 => self.void_early(),
-            _ => self.cry_wolf(),
+            0..=2 => self.propose_unasked(),
+            3..=5 => self.propose_altered(),
+            6..=8 => self.propose_again(),
+            9 | 10 => self.send_overheard(),
+            11 | 12 => self.void_early(),
+            13 => self.cry_wolf(),
+            _ if subtle => {}
+            14..=18 => self.strike(),
+            19..=21 => self.equivocate(),
+            _ => self.sign_ahead(),
         }
     }
 
@@ -129,7 +134,7 @@ impl World {
     }
 
     /// Shows the seats a turn with the name of what a client just asked for, that pays the thief instead.
-    fn propose_altered(&mut self) {
+    pub(super) fn propose_altered(&mut self) {
         let Some(signed) = self.posted.values().last().and_then(|contents| contents.first()).cloned() else { return };
         let soon = self.soon().min(signed.request.expiry);
         let head = self.chain.head();
@@ -144,7 +149,7 @@ impl World {
     }
 
     /// Shows the seats a turn with what an earlier turn carries, which may not be final.
-    fn propose_again(&mut self) {
+    pub(super) fn propose_again(&mut self) {
         let fork = self.chain.head().block.number.saturating_sub(self.chain.not_final());
         let carried = self.chain.turns().into_iter().filter(|turn| turn.block >= fork);
         let carried: Vec<RequestId> = carried.flat_map(|turn| turn.requests).collect();
@@ -272,6 +277,11 @@ impl World {
 
     fn tell_all(&mut self, turn: &Turn, requests: &[SignedRequest], votes: &[Vote], to: impl Fn(usize) -> bool) {
         let Some(from) = self.thief.keys.keys().next().copied().filter(|_| !votes.is_empty()) else { return };
+        let (id, digest) = (turn.id(), turn.digest(&self.chain.domain()));
+        let first = *self.thief.shown.entry((id.epoch, id.nonce)).or_insert(digest);
+        if self.plan.subtle && !turn.is_void() && first != digest {
+            return;
+        }
         for to in (0..self.seats.len()).filter(|seat| *seat != from && to(*seat)) {
             let message = Message::Turn { turn: turn.clone(), requests: requests.to_vec(), votes: votes.to_vec() };
             self.send(from, to, Body::Message(message));
