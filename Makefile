@@ -97,6 +97,22 @@ fmt: $(NODE_STAMP) ## Formats everything
 	$(CARGO) fmt --all
 	$(TOOLS) forge fmt
 
+# Needs strace: apt-get install strace, dnf install strace, …; RING_SWEEP_POINTS and RING_SWEEP_ERRORS say how many points.
+.PHONY: kill-sweep
+kill-sweep: $(NODE_STAMP) programs ## Kills a relayer at one system call after the other, and breaks its disk (needs strace)
+	@command -v strace >/dev/null || { echo "strace is not there: install it, for instance by apt-get install strace" >&2; exit 1; }
+	$(TOOLS) $(CARGO) test --locked --workspace --test end_to_end -- --ignored --nocapture --exact \
+	  kill_sweep::a_relayer_killed_at_every_system_call_pays_each_order_once
+
+# KILLS=2000, or KILL_MINUTES=60 at most
+KILLS ?= 2000
+KILL_MINUTES ?=
+
+.PHONY: kills
+kills: $(NODE_STAMP) programs ## Kills relayers at random moments, with reorganisations (KILLS= KILL_MINUTES=)
+	RING_KILLS=$(KILLS) $(if $(KILL_MINUTES),RING_KILL_MINUTES=$(KILL_MINUTES)) $(TOOLS) $(CARGO) test --locked --workspace \
+	  --test end_to_end -- --ignored --nocapture --exact kills::thousands_of_kills_and_reorganisations_pay_each_order_once
+
 # —— Trying and building
 
 .PHONY: demo

@@ -1,6 +1,7 @@
 //! One seat of a ring: its host's folder, its configuration, its process.
 
 use std::{
+    ffi::OsStr,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -152,6 +153,21 @@ impl Seat {
         format!("http://{}", self.api)
     }
 
+    /// What the other seats talk to.
+    pub fn peers_address(&self) -> SocketAddr {
+        self.peers
+    }
+
+    /// What clients talk to.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// The certificate that it shows the other seats, and the file of its private key.
+    pub fn tls_files(&self) -> (PathBuf, PathBuf) {
+        (self.certificate(), self.private_key())
+    }
+
     /// A client of it.
     ///
     /// # Errors
@@ -240,10 +256,30 @@ impl Seat {
     /// # Errors
     /// It runs already or cannot be started.
     pub fn start(&mut self) -> Result<()> {
+        self.start_under(&[])
+    }
+
+    /// The same, with this program and its arguments in front of the relayer's, such as a tracer.
+    ///
+    /// # Errors
+    /// It runs already or cannot be started.
+    pub fn start_under(&mut self, wrapper: &[&OsStr]) -> Result<()> {
         if self.process.as_mut().is_some_and(|process| process.exit_status().is_none()) {
             bail!("seat {} runs already", self.index);
         }
-        self.process = Some(Process::spawn(format!("seat {}", self.index), self.command(&["run"]), &self.log)?);
+        let mut command = self.command(&["run"]);
+        if let [program, arguments @ ..] = wrapper {
+            let mut wrapped = Command::new(program);
+            wrapped.args(arguments).arg(&self.relayer).args(command.as_std().get_args());
+            for (variable, value) in command.as_std().get_envs() {
+                match value {
+                    Some(value) => wrapped.env(variable, value),
+                    None => wrapped.env_remove(variable),
+                };
+            }
+            command = wrapped;
+        }
+        self.process = Some(Process::spawn(format!("seat {}", self.index), command, &self.log)?);
         Ok(())
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum Measure {
     Seats,
     /// Memory and start of a relayer with a million orders behind it
     History,
+    /// From an unknown turn to the halt of the ring on chain
+    Halt,
 }
 
 /// What a measure gives back: a part of the document.
@@ -72,6 +74,7 @@ impl Measure {
             Self::Backlog => measure::backlog::measure(bench).await,
             Self::Seats => measure::seats::measure(bench).await,
             Self::History => measure::history::measure(bench).await,
+            Self::Halt => measure::halt::measure(bench).await,
         }
     }
 }

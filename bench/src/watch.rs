@@ -88,6 +88,19 @@ impl Watch {
         self.subscribe("a turn", logs(&filter), |log| turn(&log)).await
     }
 
+    /// Every halt, by the ring that was halted.
+    ///
+    /// # Errors
+    /// The chain takes no subscription.
+    pub(crate) async fn halts(&self, contract: Address) -> Result<Feed<u32>> {
+        let filter = Filter::new().address(contract).event_signature(RingMultisig::Halted::SIGNATURE_HASH);
+        let read = |log: Log| {
+            let event = RingMultisig::Halted::decode_log(&log.inner).wrap_err("a halt's event cannot be read")?;
+            Ok(event.ring)
+        };
+        self.subscribe("a halt", logs(&filter), read).await
+    }
+
     /// Every transfer of a token, by whom it went to.
     ///
     /// # Errors

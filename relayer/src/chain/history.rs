@@ -6,7 +6,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::Address,
     rpc::types::{Filter, Log},
-    sol_types::SolEvent as _,
+    sol_types::SolEvent,
 };
 use futures::join;
 use ring_contracts::{RequestId, RingMultisig, TurnId};
@@ -158,10 +158,9 @@ impl Pieces {
             if block == head.number && hash != head.hash {
                 return Err(Fault::Reorganised(block));
             }
-            let malformed = |error: alloy::sol_types::Error| Fault::Malformed(error.to_string());
             match log.topic0() {
                 Some(&RingMultisig::TurnExecuted::SIGNATURE_HASH) => {
-                    let event = RingMultisig::TurnExecuted::decode_log(&log.inner).map_err(malformed)?;
+                    let event: RingMultisig::TurnExecuted = decode(log)?;
                     let id = TurnId::unpack(event.id)
                         .ok_or_else(|| Fault::Malformed(format!("{:#x} is no id of a turn", event.id)))?;
                     if id.ring != self.ring {
@@ -178,7 +177,7 @@ impl Pieces {
                     insert(&mut turns, turn)?;
                 }
                 Some(&RingMultisig::CallFailed::SIGNATURE_HASH) => {
-                    let event = RingMultisig::CallFailed::decode_log(&log.inner).map_err(malformed)?;
+                    let event: RingMultisig::CallFailed = decode(log)?;
                     if event.ring == self.ring {
                         failures.push((event.nonce.to::<u64>(), transaction, event.requestId));
                     }
@@ -199,6 +198,16 @@ impl Pieces {
     }
 }
 
+/// The event that a log is, word for word. The decoder alone would follow an offset anywhere and pass over what is left, so
+/// that two logs, or two readers of one, could tell different turns.
+fn decode<Event: SolEvent>(log: &Log) -> Result<Event, Fault> {
+    let event = Event::decode_log_data(&log.inner.data).map_err(|error| Fault::Malformed(error.to_string()))?;
+    match event.encode_log_data() == log.inner.data {
+        true => Ok(event),
+        false => Err(Fault::Malformed("a log is not encoded as the contract encodes it".into())),
+    }
+}
+
 fn insert(turns: &mut Turns, turn: ObservedTurn) -> Result<(), Fault> {
     let nonce = turn.nonce;
     match turns.insert(nonce, turn) {
@@ -214,3 +223,6 @@ fn request_ids(packed: &[u8]) -> Result<Vec<RequestId>, Fault> {
         _ => Err(Fault::Malformed(format!("{} bytes are not request ids", packed.len()))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 mod evidence;
+mod fuzz;
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -481,6 +482,17 @@ fn secret_file(folder: &TempDir, name: &str, text: &str) {
     std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// A folder with everything that the configurations name that are shipped.
+fn folder_of_shipped() -> TempDir {
+    let folder = folder();
+    std::fs::rename(folder.path().join("seat-0.json"), folder.path().join("operator.json")).unwrap();
+    std::fs::rename(folder.path().join("seat-0.password"), folder.path().join("operator.password")).unwrap();
+    secret_file(&folder, "webhook.secret", "sixteen bytes or more");
+    secret_file(&folder, "orders.url", "postgres://seat@localhost/orders");
+    secret_file(&folder, "provider.headers", "Authorization: Bearer of-nothing");
+    folder
+}
+
 #[test]
 fn every_configuration_that_is_shipped_is_one() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
@@ -493,12 +505,7 @@ fn every_configuration_that_is_shipped_is_one() {
     ];
     let names = std::fs::read_dir(docs.join("config")).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.count(), shipped.len() - 1, "a file of docs/config is not tried here");
-    let folder = folder();
-    std::fs::rename(folder.path().join("seat-0.json"), folder.path().join("operator.json")).unwrap();
-    std::fs::rename(folder.path().join("seat-0.password"), folder.path().join("operator.password")).unwrap();
-    secret_file(&folder, "webhook.secret", "sixteen bytes or more");
-    secret_file(&folder, "orders.url", "postgres://seat@localhost/orders");
-    secret_file(&folder, "provider.headers", "Authorization: Bearer of-nothing");
+    let folder = folder_of_shipped();
     for (file, chain_id, agree, finality, l1_fee, tip) in shipped {
         let text = std::fs::read_to_string(docs.join(file)).unwrap();
         let config = load_from(&folder, &text, &[]).unwrap_or_else(|error| panic!("{file}: {error}"));

@@ -59,7 +59,8 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+/// Parses JSON, all of it.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A segment without a name is "?", and the body as a whole ".".

@@ -1,9 +1,18 @@
 //! Connections: how many, how slow, and how they end.
 
+mod places;
+
 use std::{io, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    http::Response,
+};
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -11,10 +20,11 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use places::{Place, Places};
 
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,7 +34,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// What is allowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections there may be at a time. More have to wait until one ends.
+    /// How many connections there may be at a time. For one more, the one that has been idle for longest is cut.
     pub connections: usize,
     /// How long a connection may take to be opened (TLS).
     pub handshake: Duration,
@@ -44,11 +54,10 @@ pub(crate) async fn serve<Open, Opening, Stream>(
     Opening: Future<Output = io::Result<(Stream, Router)>> + Send + 'static,
     Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
     let tasks = TaskTracker::new();
     let accepting = async {
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -58,16 +67,22 @@ pub(crate) async fn serve<Open, Opening, Stream>(
                     continue;
                 }
             };
+            let Some(place) = places.take().await else { return };
             // Without it answers may be late, not wrong.
             let _ = stream.set_nodelay(true);
             let opening = open(stream);
             let shutdown = shutdown.clone();
             tasks.spawn(async move {
-                let _place = place;
-                match timeout(limits.handshake, opening).await {
-                    Ok(Ok((stream, router))) => talk(stream, router, limits, shutdown).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection was refused"),
-                    Err(_) => tracing::debug!("a connection took too long to open"),
+                let cut = place.cut();
+                let connection = async {
+                    match timeout(limits.handshake, opening).await {
+                        Ok(Ok((stream, router))) => talk(stream, router, limits, place, shutdown).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "a connection was refused"),
+                        Err(_) => tracing::debug!("a connection took too long to open"),
+                    }
+                };
+                if cut.run_until_cancelled(connection).await.is_none() {
+                    tracing::debug!("an idle connection was cut: its place was needed");
                 }
             });
         }
@@ -80,15 +95,31 @@ pub(crate) async fn serve<Open, Opening, Stream>(
     }
 }
 
-async fn talk<Stream>(stream: Stream, router: Router, limits: Limits, shutdown: CancellationToken)
+async fn talk<Stream>(stream: Stream, router: Router, limits: Limits, place: Place, shutdown: CancellationToken)
 where
     Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let place = Arc::new(place);
+    place.open();
+    let service = TowerToHyperService::new(router);
+    let watched = service_fn(move |request| {
+        place.answering();
+        let (place, answer) = (place.clone(), service.call(request));
+        async move {
+            let answer = answer.await;
+            // A body whose length is not known yet, such as that of events, is still being told.
+            let told = |response: &Response<Body>| response.body().size_hint().exact().is_some();
+            if answer.as_ref().is_ok_and(told) {
+                place.answered();
+            }
+            answer
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), watched);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

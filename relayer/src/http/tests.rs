@@ -514,18 +514,32 @@ async fn a_silent_connection_is_closed() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_waits_until_another_ends() {
-    let connections = ConnectionLimits { connections: 1, ..limits().connections };
+async fn whoever_only_holds_connections_keeps_nobody_out() {
+    let connections = ConnectionLimits { connections: 2, ..limits().connections };
     let server = Server::start(Limits { connections, ..limits() }).await;
-    let ask = b"GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n";
-    let mut first = TcpStream::connect(server.address).await.unwrap();
-    first.write_all(ask).await.unwrap();
-    first.readable().await.unwrap();
-    let mut second = TcpStream::connect(server.address).await.unwrap();
-    second.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(timeout(Duration::from_millis(50), second.readable()).await.is_err(), "the second was served");
-    drop(first);
-    assert!(read_to_end(&mut second).await.starts_with("HTTP/1.1 404"));
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let mut one = TcpStream::connect(server.address).await.unwrap();
+    one.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(read_to_end(&mut one).await.starts_with("HTTP/1.1 404"));
+    assert_eq!(read_to_end(&mut held[0]).await, "", "the first made room");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_being_answered_is_not_cut_for_another() {
+    let connections = ConnectionLimits { connections: 1, ..limits().connections };
+    let mut server = Server::start(Limits { connections, ..limits() }).await;
+    let answered =
+        tokio::spawn(server.client.post(server.url(REQUESTS)).header("content-type", JSON).body(body()).send());
+    let Command::Submit { reply, .. } = server.asked().await else { panic!() };
+    let mut other = TcpStream::connect(server.address).await.unwrap();
+    other.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(timeout(Duration::from_millis(50), other.readable()).await.is_err(), "the second was served");
+    reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
+    assert_eq!(answered.await.unwrap().unwrap().status(), 202);
+    assert!(read_to_end(&mut other).await.starts_with("HTTP/1.1 404"));
 }
 
 #[tokio::test]

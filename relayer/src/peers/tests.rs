@@ -1,3 +1,5 @@
+mod fuzz;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ring_contracts::{Address, Bytes, Request, RequestId, SignedRequest};
