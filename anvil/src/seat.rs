@@ -91,7 +91,22 @@ pub struct Seat {
     relayer: PathBuf,
     api: SocketAddr,
     peers: SocketAddr,
+    /// The URL of its store's database; without one it is a file.
+    database: Option<String>,
+    /// What it logs, as `RUST_LOG` says it.
+    log_filter: Option<String>,
+    /// Where the other seats reach it, if that is not where it listens.
+    reached_at: Option<SocketAddr>,
     process: Option<Process>,
+    standby: Option<Standby>,
+}
+
+/// The second process of a seat, and where it will listen.
+#[derive(Debug)]
+struct Standby {
+    process: Process,
+    api: SocketAddr,
+    peers: SocketAddr,
 }
 
 impl Seat {
@@ -109,7 +124,11 @@ impl Seat {
             relayer: relayer.to_owned(),
             api: free_address()?,
             peers: free_address()?,
+            database: None,
+            log_filter: None,
+            reached_at: None,
             process: None,
+            standby: None,
         };
         let mut command = Command::new(relayer);
         command.arg("certificate").arg("--out-cert").arg(seat.certificate()).arg("--out-key").arg(seat.private_key());
@@ -141,6 +160,33 @@ impl Seat {
     /// Its store.
     pub fn store(&self) -> PathBuf {
         self.host.join("store.sqlite")
+    }
+
+    /// Has it keep its store in a PostgreSQL from its next start on. Configure and `init` it afterwards.
+    ///
+    /// # Errors
+    /// The file with the URL cannot be written.
+    pub fn keep_in(&mut self, url: &str) -> Result<()> {
+        let file = self.url_file();
+        fs::write(&file, url).wrap_err_with(|| format!("{} cannot be written", file.display()))?;
+        let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&file, owner_only).wrap_err_with(|| format!("{} is not ours", file.display()))?;
+        self.database = Some(url.to_owned());
+        Ok(())
+    }
+
+    /// Says what its processes log from their next start on, as `RUST_LOG` does.
+    pub fn log_what(&mut self, filter: &str) {
+        self.log_filter = Some(filter.to_owned());
+    }
+
+    fn url_file(&self) -> PathBuf {
+        self.host.join("store.url")
+    }
+
+    /// Where its standby writes what it has to say.
+    pub fn standby_log(&self) -> PathBuf {
+        self.log.with_extension("standby.log")
     }
 
     /// Its configuration.
@@ -217,7 +263,10 @@ impl Seat {
                 seats: &settings.charter.seats,
             },
             signer: SignerSection { keystore: &self.key.keystore, password_file: &self.key.password_file },
-            store: StoreSection { path: self.store() },
+            store: match self.database {
+                None => StoreSection::Path(self.store()),
+                Some(_) => StoreSection::UrlFile(self.url_file()),
+            },
             api: ApiSection {
                 listen: self.api,
                 requesters: &settings.requesters,
@@ -283,6 +332,45 @@ impl Seat {
         Ok(())
     }
 
+    /// `run --standby`: starts a second process of it, which waits until the first has ended, and listens where that did.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn stand_by(&mut self) -> Result<()> {
+        let (api, peers) = (self.api, self.peers);
+        self.stand_by_at(api, peers)
+    }
+
+    /// The same, as on another host: it will listen elsewhere.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn stand_by_elsewhere(&mut self) -> Result<()> {
+        let (api, peers) = (free_address()?, free_address()?);
+        self.stand_by_at(api, peers)
+    }
+
+    fn stand_by_at(&mut self, api: SocketAddr, peers: SocketAddr) -> Result<()> {
+        let mut command = self.command(&["run", "--standby"]);
+        command.env("RING_RELAYER__API__LISTEN", api.to_string());
+        command.env("RING_RELAYER__PEERS__LISTEN", peers.to_string());
+        let process = Process::spawn(format!("standby of seat {}", self.index), command, &self.standby_log())?;
+        self.standby = Some(Standby { process, api, peers });
+        Ok(())
+    }
+
+    /// The standby is its process from now on. Returns the one that was.
+    pub fn change_over(&mut self) -> Option<Process> {
+        let Standby { process, api, peers } = self.standby.take()?;
+        (self.api, self.peers) = (api, peers);
+        self.process.replace(process)
+    }
+
+    /// Has the other seats reach it there, from their next configuration on.
+    pub fn be_reached_at(&mut self, address: SocketAddr) {
+        self.reached_at = Some(address);
+    }
+
     /// Asks its process to end, and waits for it.
     pub async fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -306,13 +394,17 @@ impl Seat {
     }
 
     fn as_peer(&self) -> PeerSection {
-        PeerSection { seat: self.index, url: format!("https://{}", self.peers), certificate: self.certificate() }
+        let address = self.reached_at.unwrap_or(self.peers);
+        PeerSection { seat: self.index, url: format!("https://{address}"), certificate: self.certificate() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.relayer);
         // Its log is a file: no colours.
         command.arg("--config").arg(self.config()).args(arguments).env("NO_COLOR", "1");
+        if let Some(filter) = &self.log_filter {
+            command.env("RUST_LOG", filter);
+        }
         for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RING_RELAYER"))
         {
             command.env_remove(variable);
@@ -385,8 +477,10 @@ struct SignerSection<'a> {
 }
 
 #[derive(Serialize)]
-struct StoreSection {
-    path: PathBuf,
+#[serde(rename_all = "snake_case")]
+enum StoreSection {
+    Path(PathBuf),
+    UrlFile(PathBuf),
 }
 
 #[derive(Serialize)]

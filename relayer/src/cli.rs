@@ -43,7 +43,11 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Work, until told to stop.
-    Run,
+    Run {
+        /// While another process of this seat has the store: wait, and take over when it ends, instead of refusing.
+        #[arg(long)]
+        standby: bool,
+    },
     /// Start for the first time ever: create the store of this seat.
     ///
     /// Only once in a seat's life. A seat whose store is lost has forgotten what it signed: `rebuild`, or revoke its key.
@@ -137,8 +141,14 @@ mod tests {
         for line in ["ring-relayer --config a.toml run", "ring-relayer run --config a.toml"] {
             let cli = parse(line).unwrap();
             assert_eq!(cli.only_config().unwrap(), Path::new("a.toml"));
-            assert!(matches!(cli.command, Command::Run));
+            assert!(matches!(cli.command, Command::Run { standby: false }));
         }
+    }
+
+    #[test]
+    fn a_process_waits_only_if_it_is_told_to() {
+        let cli = parse("ring-relayer run --standby").unwrap();
+        assert!(matches!(cli.command, Command::Run { standby: true }));
     }
 
     #[test]

@@ -17,12 +17,15 @@ pub mod http;
 pub mod metrics;
 pub mod offline;
 pub mod peers;
+pub mod postgres;
 pub mod rebuild;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 mod running;
 pub mod seat;
 pub mod signer;
+pub mod standby;
 pub mod store;
+mod tls;
 pub mod token;
 pub mod webhook;

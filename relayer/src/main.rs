@@ -1,6 +1,9 @@
 //! `ring-relayer`: runs one seat of a ring.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use eyre::WrapErr as _;
@@ -39,7 +42,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> eyre::Result<()> {
     match &cli.command {
-        Command::Run => run_seats(&cli.config).await,
+        Command::Run { standby } => run_seats(&cli.config, *standby).await,
         Command::Init => Seat::load(cli.only_config()?).await?.init().await,
         Command::Rebuild => Seat::load(cli.only_config()?).await?.rebuild().await,
         Command::Restored => Seat::load(cli.only_config()?).await?.restored(),
@@ -68,16 +71,23 @@ async fn run(cli: Cli) -> eyre::Result<()> {
 }
 
 /// Runs all seats until told to stop. If one of them fails all stop: whoever watches the process starts it again.
-async fn run_seats(configs: &[PathBuf]) -> eyre::Result<()> {
+async fn run_seats(configs: &[PathBuf], standby: bool) -> eyre::Result<()> {
     let (metrics, cancel) = (Metrics::default(), cancelled_by_signal()?);
-    let seats = try_join_all(
-        configs
-            .iter()
-            .map(|config| async move { Seat::load(config).await.wrap_err_with(|| config.display().to_string()) }),
-    );
+    let seats = try_join_all(configs.iter().map(|config| load(config)));
     let mut running = JoinSet::new();
-    for seat in seats.await? {
-        running.spawn(seat.run(metrics.clone(), cancel.clone()));
+    for (config, seat) in configs.iter().zip(seats.await?) {
+        let (metrics, cancel, config) = (metrics.clone(), cancel.clone(), config.clone());
+        match standby {
+            false => running.spawn(seat.run(metrics, cancel)),
+            true => running.spawn(async move {
+                // What was checked is checked again when it counts; the key is not kept meanwhile.
+                let waiting = seat.stand_by();
+                match waiting.until_held(&cancel).await.wrap_err_with(|| config.display().to_string())? {
+                    Some(held) => load(&config).await?.run_with(held, metrics, cancel).await,
+                    None => Ok(()),
+                }
+            }),
+        };
     }
     let mut outcome = Ok(());
     while let Some(ended) = running.join_next().await {
@@ -85,6 +95,10 @@ async fn run_seats(configs: &[PathBuf]) -> eyre::Result<()> {
         outcome = outcome.and(ended?);
     }
     outcome
+}
+
+async fn load(config: &Path) -> eyre::Result<Seat> {
+    Seat::load(config).await.wrap_err_with(|| config.display().to_string())
 }
 
 fn cancelled_by_signal() -> eyre::Result<CancellationToken> {

@@ -8,7 +8,7 @@ use crate::{
     chain::TransactionSigner as _,
     config::Config,
     signer::KeystoreSigner,
-    store::{Identity, Location, Store},
+    store::{Identity, Store},
 };
 
 /// Reads the whole store, and returns how many records it has.
@@ -36,7 +36,7 @@ pub(crate) fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
     let key = KeystoreSigner::open(&config.signer.keystore, &config.signer.password_file, config.chain.domain)?;
     let settings = config.settings(key.address())?;
     let identity = Identity { domain: settings.domain, ring: settings.ring, key: settings.key };
-    let (store, records) = Store::open(&Location::file(&config.store.path), identity)?;
+    let (store, records) = Store::open(&config.store, identity)?;
     let state = State::restore(settings, records)?;
     Ok((config, store, state))
 }

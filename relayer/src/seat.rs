@@ -23,7 +23,8 @@ use crate::{
     peers::{self, Peers},
     rebuild,
     signer::KeystoreSigner,
-    store::{Identity, Location, Store, StoreError},
+    standby::Standby,
+    store::{Held, Identity, Location, Store, StoreError},
     webhook::{self, Deliverer},
 };
 
@@ -74,10 +75,6 @@ impl Seat {
         Identity { domain: self.settings.domain, ring: self.settings.ring, key: self.settings.key }
     }
 
-    fn location(&self) -> Location {
-        Location::file(&self.config.store.path)
-    }
-
     fn watching(&self) -> WatcherSettings {
         let chain = &self.config.chain;
         WatcherSettings::new(&self.settings, chain.finality, chain.poll, chain.longest_disagreement)
@@ -104,10 +101,10 @@ impl Seat {
         self.ensure_announced()?;
         let epoch = self.ring.epoch;
         let nonce = self.wait_until_final(epoch).await?;
-        let mut store = Store::create(&self.location(), self.identity())?;
+        let mut store = Store::create(&self.config.store, self.identity())?;
         store.commit(&[Record::Joined { epoch, nonce }])?;
         store.close();
-        info!(seat = self.seat, epoch, nonce, store = %self.config.store.path.display(), "this seat is ready to run");
+        info!(seat = self.seat, epoch, nonce, store = %self.config.store, "this seat is ready to run");
         Ok(())
     }
 
@@ -116,7 +113,7 @@ impl Seat {
     /// # Errors
     /// There is no store, or it cannot be used.
     pub fn restored(&self) -> eyre::Result<()> {
-        let (mut store, _) = Store::open(&self.location(), self.identity())?;
+        let (mut store, _) = Store::open(&self.config.store, self.identity())?;
         store.commit(&self.forgetting())?;
         store.close();
         info!(seat = self.seat, "{}", self.memory_lost());
@@ -130,7 +127,7 @@ impl Seat {
     /// There is a store already, the ring is not the announced one, or the chain cannot be read.
     pub async fn rebuild(&self) -> eyre::Result<()> {
         self.ensure_announced()?;
-        let mut store = Store::create(&self.location(), self.identity())?;
+        let mut store = Store::create(&self.config.store, self.identity())?;
         let records = self.forgetting();
         store.commit(&records)?;
         let state = State::restore(self.settings.clone(), records)?;
@@ -165,7 +162,7 @@ impl Seat {
             self.ring.epoch
         );
         ensure!(!self.ring.halted, "ring {} is halted on chain: the master has to resume it first", self.settings.ring);
-        let (mut store, records) = Store::open(&self.location(), self.identity())?;
+        let (mut store, records) = Store::open(&self.config.store, self.identity())?;
         let state = State::restore(self.settings.clone(), records)?;
         match (state.epoch(), state.halt()) {
             (_, Some(halt @ Halt::MemoryLost { through: None })) => return Err(eyre!("{halt}")),
@@ -229,19 +226,36 @@ impl Seat {
             charter.window,
             charter.quorum,
             self.config.chain.rpc.iter().map(Rpc::to_string).collect::<Vec<_>>().join(", "),
-            self.config.store.path.display(),
+            self.config.store,
         )
+    }
+
+    /// What this seat needs to wait while another process of it works, without the key.
+    pub fn stand_by(self) -> Standby {
+        Standby::new(self.seat, self.config.store)
     }
 
     /// Works until cancelled.
     ///
     /// # Errors
-    /// The store failed, or a part ended that should not.
+    /// The store is in use or failed, or a part ended that should not.
     pub async fn run(self, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
-        let (mut store, records) = Store::open(&self.location(), self.identity())?;
+        let held = Held::take(&self.config.store)?;
+        self.run_with(held, metrics, cancel).await
+    }
+
+    /// Works until cancelled, with a store that this process has.
+    ///
+    /// # Errors
+    /// The store failed or was lost, or a part ended that should not.
+    pub async fn run_with(self, held: Held, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
+        let lost = held.lost();
+        let (mut store, records) = held.open(self.identity())?;
         store.set_own_seat(self.seat);
         // Only whoever has the store gets here: this file too is one process's alone.
-        self.config.evidence.remember_in(&self.config.store.path.with_extension("limits.sqlite"))?;
+        if let Location::File { path, .. } = &self.config.store {
+            self.config.evidence.remember_in(&path.with_extension("limits.sqlite"))?;
+        }
         let state = State::restore(self.settings.clone(), records)?;
         if let Some(halt) = state.halt() {
             warn!("this seat is halted and signs nothing: {halt}");
@@ -325,6 +339,10 @@ impl Seat {
         let mut driver = spawn_driver(Driver::new(state, store, edges), cancel.clone())?;
         let outcome = tokio::select! {
             done = &mut driver => done?.map_err(eyre::Report::from),
+            () = lost.cancelled() => match cancel.is_cancelled() {
+                true => Ok(()),
+                false => Err(eyre!("the session at the store's database is lost: this process ends, and does nothing more")),
+            },
             Some(part) = parts.join_next() => match part? {
                 Ok(()) if cancel.is_cancelled() => Ok(()),
                 Ok(()) => Err(eyre!("a part of this relayer ended by itself")),

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod limits;
+mod store;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,7 +17,7 @@ use ring_contracts::{Address, Charter, CharterError, Domain};
 
 use super::{
     Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, Signer,
-    Store, files,
+    files,
     raw::{self, Raw, Whole, WholeOrWord, decimal},
 };
 use crate::peers::{Identity, Peer, TlsError};
@@ -95,7 +96,7 @@ impl Check<'_> {
         let chain = self.chain(&raw.chain);
         let ring = self.ring(&raw.ring);
         let signer = self.signer(&raw.signer);
-        let store = Some(Store { path: self.base.join(&raw.store.path) });
+        let store = self.store(raw);
         let api = self.api(raw, ring.as_ref());
         let seats = ring.as_ref().map_or(raw.ring.seats.0.len(), |ring| ring.charter.seats.len());
         let peers = match &raw.peers {

@@ -21,6 +21,7 @@ use crate::{
     evidence::Sources,
     http::{Rate, Token},
     peers::{Identity, Peer},
+    store::Location,
     webhook::Webhook,
 };
 
@@ -40,7 +41,7 @@ pub struct Config {
     /// Where the key is.
     pub signer: Signer,
     /// Where things are remembered.
-    pub store: Store,
+    pub store: Location,
     /// What clients talk to.
     pub api: Api,
     /// What the other seats talk to, and where they are. `None` only in a ring of one.
@@ -118,13 +119,6 @@ pub struct Signer {
     pub keystore: PathBuf,
     /// The file with its password; read it with [`read_secret`].
     pub password_file: PathBuf,
-}
-
-/// Where things are remembered.
-#[derive(Clone, Debug)]
-pub struct Store {
-    /// The database.
-    pub path: PathBuf,
 }
 
 /// What clients talk to.

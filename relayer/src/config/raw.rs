@@ -78,7 +78,9 @@ pub(super) struct Signer {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
-    pub(super) path: String,
+    pub(super) path: Option<String>,
+    pub(super) url_file: Option<String>,
+    pub(super) authorities_file: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

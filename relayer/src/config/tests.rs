@@ -123,7 +123,7 @@ fn a_full_file_becomes_settings() {
     assert_eq!((config.chain.finality, config.chain.l1_fee), (Finality::Finalized, L1Fee::None));
     assert_eq!(config.chain.longest_disagreement, Duration::from_secs(600));
     assert_eq!(config.signer.keystore, folder.path().join("seat-0.json"));
-    assert_eq!(config.store.path, folder.path().join("seat-0.sqlite"));
+    assert_eq!(config.store.to_string(), folder.path().join("seat-0.sqlite").display().to_string());
     assert_eq!(config.api.accept_timeout, Duration::from_secs(5));
     assert_eq!((config.policy.max_fee, config.policy.min_priority_fee), (500_000_000_000, 0));
     assert_eq!(config.warnings, [""; 0]);
@@ -265,6 +265,11 @@ fn each_senseless_value_is_refused_with_its_field() {
         ("\"seat-0.key\"", "\"seat-1.key\"", "peers.private_key", "does not work with the certificate"),
         ("\"seat-0.json\"", "\"seat-9.json\"", "signer.keystore", "seat-9.json"),
         ("\"seat-0.password\"", "\"seat-9.password\"", "signer.password_file", "seat-9.password"),
+        ("path = \"seat-0.sqlite\"", "", "store", "nowhere"),
+        ("path = \"seat-0.sqlite\"", "path = \"a\"\nurl_file = \"b\"", "store", "both"),
+        ("path = \"seat-0.sqlite\"", "url_file = \"missing.url\"", "store.url_file", "missing.url"),
+        ("path = \"seat-0.sqlite\"", "url_file = \"seat-0.password\"", "store.url_file", "postgres://USER"),
+        ("[store]", "[store]\nauthorities_file = \"ca.crt\"", "store.authorities_file", "only with store.url_file"),
         ("[store]", "[policy]\ncopies = 4\n[store]", "policy.copies", "4 is not within 1 to 3"),
         ("[store]", "[policy]\nmax_gas = 0\n[store]", "policy.max_gas", "at least 1"),
         ("[store]", "[policy]\ntick_ms = 1\n[store]", "policy.tick_ms", "10 to 60000"),

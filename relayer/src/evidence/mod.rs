@@ -13,7 +13,6 @@ mod https;
 mod limits;
 mod sql;
 mod template;
-mod tls;
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -39,7 +38,7 @@ pub use https::{
 };
 pub(crate) use limits::LONGEST_PERIOD;
 pub use limits::{LedgerError, RecipientLimit, RequesterLimit};
-pub use sql::{Sql, SqlError, SqlSettings};
+pub use sql::{Sql, SqlSettings};
 pub use template::{Missing, Placeholder, Template, TemplateError};
 
 /// Somewhere to ask.

@@ -11,7 +11,7 @@ impl Store {
     /// would not know what its key has signed since.
     ///
     /// # Errors
-    /// `Exists`, `File`, `Database`. There is no file of that name then.
+    /// `Exists`, `NoCopies`, `File`, `Database`. There is no new file of that name then.
     pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         // Until the halt is in it, it is under a name that nobody takes for a backup.
         let mut unfinished = path.as_os_str().to_owned();
@@ -26,8 +26,7 @@ impl Store {
     }
 
     fn fill(&self, path: &Path) -> Result<(), StoreError> {
-        let text = path.to_string_lossy();
-        self.connection.execute("VACUUM INTO ?", [&text])?;
+        self.database.copy_to(path)?;
         let (mut copy, _) = Self::open(&Location::file(path), self.identity.clone())?;
         copy.commit(&[Record::Halted(Halt::MemoryLost { through: None })])?;
         copy.close();

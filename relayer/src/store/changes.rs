@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use ring_contracts::RequestId;
 use ring_core::{Halt, Phase, Record, RequestStatus};
-use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
-use super::{StoreError, journal};
+use super::{StoreError, database::Database, journal};
 
 /// A place in the history of a seat: a record of the journal, and which of the changes in it. Written `SEQ.INDEX`, and just
 /// `SEQ` after the last of them.
@@ -101,23 +99,21 @@ impl History {
 }
 
 /// Reads what happened after a place, from at most `rows` records.
-pub(super) fn read(connection: &Connection, after: Place, rows: usize, last_seq: i64) -> Result<History, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT seq, record FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?")?;
+pub(super) fn read(database: &Database, after: Place, rows: usize, last_seq: i64) -> Result<History, StoreError> {
     let first = if after.index == u32::MAX { after.seq.saturating_add(1) } else { after.seq };
-    let mut records = select.query((first, rows as i64))?;
+    let page = "SELECT seq, record FROM journal WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    let records = database.query(page, vec![first.into(), (rows as i64).into()])?;
     let mut history = History { changes: Vec::new(), reached: after, end: Place::after(last_seq) };
-    while let Some(row) = records.next()? {
-        let seq = row.get(0)?;
-        let record = journal::decode(seq, &row.get::<_, String>(1)?)?;
-        history.changes.extend(of_record(connection, seq, &record)?.into_iter().filter(|change| change.place > after));
+    for row in records {
+        let (seq, record) = journal::read(&row)?;
+        history.changes.extend(of_record(database, seq, &record)?.into_iter().filter(|change| change.place > after));
         history.reached = history.reached.max(Place::after(seq));
     }
     Ok(history)
 }
 
 /// What happened with a record that is in the journal.
-pub(super) fn of_record(connection: &Connection, seq: i64, record: &Record) -> Result<Vec<Change>, StoreError> {
+pub(super) fn of_record(database: &Database, seq: i64, record: &Record) -> Result<Vec<Change>, StoreError> {
     let mut changes = Vec::new();
     let mut add = |event| changes.push(Change { place: Place { seq, index: changes.len() as u32 }, event });
     let request = |id, phase| DurableEvent::Request { status: RequestStatus { id, phase } };
@@ -132,19 +128,16 @@ pub(super) fn of_record(connection: &Connection, seq: i64, record: &Record) -> R
             }
         }
         _ => {
-            for (id, outcome) in record.ends() {
+            let ends = record.ends();
+            let ended = "SELECT ended FROM requests WHERE id = $1";
+            let ended = database.each(ended, ends.iter().map(|(id, _)| vec![id.as_slice().into()]).collect())?;
+            for ((id, outcome), rows) in ends.into_iter().zip(ended) {
                 // A request ends once: what comes later is not its end.
-                if ended_by(connection, id)? == Some(seq) {
+                if rows.first().and_then(|row| row.integer(0)) == Some(seq) {
                     add(request(id, outcome.into()));
                 }
             }
         }
     }
     Ok(changes)
-}
-
-/// The record that ended a request.
-fn ended_by(connection: &Connection, id: RequestId) -> Result<Option<i64>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT ended FROM requests WHERE id = ?")?;
-    Ok(select.query_row([id.as_slice()], |row| row.get(0)).optional()?.flatten())
 }

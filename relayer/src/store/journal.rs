@@ -2,9 +2,14 @@
 
 use ring_contracts::{B256, keccak256};
 use ring_core::Record;
-use rusqlite::{Connection, Transaction, params};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    database::{Database, Row, Transaction},
+};
+
+/// How many records are read at once.
+const PAGE: i64 = 1_000;
 
 /// What the rows have to add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,105 +49,115 @@ pub(super) fn append(
         Record::Content(turn) => Some(turn.id().epoch),
         _ => epoch.filter(|_| nonce.is_some()),
     };
-    transaction.prepare_cached("INSERT INTO journal VALUES (?, ?, ?, ?, ?)")?.execute(params![
-        seq,
-        epoch,
-        nonce.map(|nonce| nonce as i64),
-        body,
-        checksum.as_slice()
-    ])?;
-    transaction.prepare_cached("INSERT INTO live VALUES (?, ?)")?.execute(params![seq, checksum.as_slice()])?;
+    transaction.write(
+        "INSERT INTO journal VALUES ($1, $2, $3, $4, $5)",
+        vec![seq.into(), epoch.into(), nonce.map(|nonce| nonce as i64).into(), body.into(), checksum.as_slice().into()],
+    )?;
+    transaction.write("INSERT INTO live VALUES ($1, $2)", vec![seq.into(), checksum.as_slice().into()])?;
     totals.add(checksum);
     Ok(seq)
 }
 
-/// A restart does not need this record any more.
-pub(super) fn retire(transaction: &Transaction<'_>, totals: &mut Totals, seq: i64) -> Result<(), StoreError> {
-    let mut delete = transaction.prepare_cached("DELETE FROM live WHERE seq = ? RETURNING checksum")?;
-    let mut rows = delete.query([seq])?;
-    while let Some(row) = rows.next()? {
-        totals.retire(word(row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?, seq)?);
+/// A restart does not need these records any more.
+pub(super) fn retire(
+    transaction: &Transaction<'_>,
+    totals: &mut Totals,
+    seqs: impl IntoIterator<Item = i64>,
+) -> Result<(), StoreError> {
+    let seqs: Vec<i64> = seqs.into_iter().collect();
+    let delete = "DELETE FROM live WHERE seq = $1 RETURNING checksum";
+    let deleted = transaction.each(delete, seqs.iter().map(|seq| vec![(*seq).into()]).collect())?;
+    for (seq, rows) in seqs.into_iter().zip(deleted) {
+        for row in rows {
+            totals.retire(word(row.bytes(0), seq)?);
+        }
     }
     Ok(())
 }
 
 /// A restart does not need the records about this nonce any more, in whatever epoch.
 pub(super) fn retire_nonce(transaction: &Transaction<'_>, totals: &mut Totals, nonce: u64) -> Result<(), StoreError> {
-    let about = "SELECT seq FROM journal WHERE nonce = ?";
-    let seqs: Vec<i64> =
-        transaction.prepare_cached(about)?.query_map([nonce as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    seqs.into_iter().try_for_each(|seq| retire(transaction, totals, seq))
+    let about = transaction.query("SELECT seq FROM journal WHERE nonce = $1", vec![(nonce as i64).into()])?;
+    retire(transaction, totals, about.iter().filter_map(|row| row.integer(0)))
 }
 
 pub(super) fn write_totals(transaction: &Transaction<'_>, totals: &Totals) -> Result<(), StoreError> {
     let Totals { last_seq, chain, live, live_sum } = totals;
-    transaction
-        .prepare_cached("UPDATE totals SET last_seq = ?, chain = ?, live = ?, live_sum = ?")?
-        .execute(params![last_seq, chain.as_slice(), live, live_sum.as_slice()])?;
-    Ok(())
+    transaction.write(
+        "UPDATE totals SET last_seq = $1, chain = $2, live = $3, live_sum = $4",
+        vec![(*last_seq).into(), chain.as_slice().into(), (*live).into(), live_sum.as_slice().into()],
+    )
 }
 
-pub(super) fn read_totals(connection: &Connection) -> Result<Totals, StoreError> {
-    let row = connection.query_row("SELECT last_seq, chain, live, live_sum FROM totals", (), |row| {
-        Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get::<_, Vec<u8>>(3)?))
-    });
-    match row {
-        Ok((last_seq, chain, live, live_sum)) => {
-            Ok(Totals { last_seq, chain: word(Some(&chain), 0)?, live, live_sum: word(Some(&live_sum), 0)? })
-        }
-        Err(rusqlite::Error::QueryReturnedNoRows) => Err(StoreError::damaged(0, "its totals are missing")),
-        Err(error) => Err(error.into()),
-    }
+/// The totals of a store without records.
+pub(super) fn begin_totals(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let zero = B256::ZERO;
+    transaction
+        .write("INSERT INTO totals VALUES (1, 0, $1, 0, $2)", vec![zero.as_slice().into(), zero.as_slice().into()])
+}
+
+pub(super) fn read_totals(database: &Database) -> Result<Totals, StoreError> {
+    let rows = database.query("SELECT last_seq, chain, live, live_sum FROM totals", Vec::new())?;
+    let numbers = rows.first().and_then(|row| Some((row, row.integer(0)?, row.integer(2)?)));
+    let (row, last_seq, live) = numbers.ok_or_else(|| StoreError::damaged(0, "its totals are missing"))?;
+    Ok(Totals { last_seq, chain: word(row.bytes(1), 0)?, live, live_sum: word(row.bytes(3), 0)? })
 }
 
 /// The records that a restart needs, in order, with their numbers.
-pub(super) fn read_live(connection: &Connection, totals: &Totals) -> Result<Vec<(i64, Record)>, StoreError> {
-    let mut select = connection.prepare(
+pub(super) fn read_live(database: &Database, totals: &Totals) -> Result<Vec<(i64, Record)>, StoreError> {
+    let rows = database.query(
         "SELECT live.seq, live.checksum, journal.record FROM live LEFT JOIN journal ON journal.seq = live.seq ORDER BY live.seq",
+        Vec::new(),
     )?;
-    let mut rows = select.query(())?;
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(rows.len());
     let mut found = Totals { live: 0, live_sum: B256::ZERO, ..*totals };
-    while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        let stored = word(row.get_ref(1)?.as_blob_or_null().map_err(rusqlite::Error::from)?, seq)?;
-        let Some(body) = row.get::<_, Option<String>>(2)? else {
+    for row in rows {
+        let seq = seq(&row)?;
+        let stored = word(row.bytes(1), seq)?;
+        let Some(body) = row.text(2) else {
             return Err(StoreError::damaged(seq, "it is missing"));
         };
-        if checksum(seq, &body) != stored {
+        if checksum(seq, body) != stored {
             return Err(StoreError::damaged(seq, "its checksum is wrong"));
         }
         found.live += 1;
         found.live_sum ^= stored;
-        records.push((seq, decode(seq, &body)?));
+        records.push((seq, decode(seq, body)?));
     }
     if found != *totals {
         let what = format!("{} records are live, {} should be, or they are not the ones", found.live, totals.live);
         return Err(StoreError::damaged(0, what));
     }
-    let last: Option<i64> = connection.query_row("SELECT max(seq) FROM journal", (), |row| row.get(0))?;
-    if last.unwrap_or(0) != totals.last_seq {
-        return Err(StoreError::damaged(last.unwrap_or(0), format!("the last should be {}", totals.last_seq)));
+    let last = database.query("SELECT max(seq) FROM journal", Vec::new())?;
+    let last = last.first().and_then(|row| row.integer(0)).unwrap_or(0);
+    if last != totals.last_seq {
+        return Err(StoreError::damaged(last, format!("the last should be {}", totals.last_seq)));
     }
     Ok(records)
 }
 
 /// Reads every record ever written, and returns how many there are.
-pub(super) fn verify(connection: &Connection, totals: &Totals) -> Result<i64, StoreError> {
-    let mut select = connection.prepare("SELECT seq, record, checksum FROM journal ORDER BY seq")?;
-    let mut rows = select.query(())?;
+pub(super) fn verify(database: &Database, totals: &Totals) -> Result<i64, StoreError> {
     let mut found = Totals::default();
-    while let Some(row) = rows.next()? {
-        let (seq, body): (i64, String) = (row.get(0)?, row.get(1)?);
-        let stored = word(row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?, seq)?;
-        if seq != found.last_seq + 1 {
-            return Err(StoreError::damaged(seq, "records before it are missing"));
+    loop {
+        let page = "SELECT seq, record, checksum FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let rows = database.query(page, vec![found.last_seq.into(), PAGE.into()])?;
+        if rows.is_empty() {
+            break;
         }
-        if checksum(seq, &body) != stored {
-            return Err(StoreError::damaged(seq, "its checksum is wrong"));
+        for row in rows {
+            let seq = seq(&row)?;
+            let body = text(&row, 1, seq)?;
+            let stored = word(row.bytes(2), seq)?;
+            if seq != found.last_seq + 1 {
+                return Err(StoreError::damaged(seq, "records before it are missing"));
+            }
+            if checksum(seq, body) != stored {
+                return Err(StoreError::damaged(seq, "its checksum is wrong"));
+            }
+            decode(seq, body)?;
+            found.add(stored);
         }
-        decode(seq, &body)?;
-        found.add(stored);
     }
     if (found.last_seq, found.chain) != (totals.last_seq, totals.chain) {
         return Err(StoreError::damaged(found.last_seq, format!("{} records should be there", totals.last_seq)));
@@ -150,7 +165,22 @@ pub(super) fn verify(connection: &Connection, totals: &Totals) -> Result<i64, St
     Ok(found.last_seq)
 }
 
-pub(super) fn decode(seq: i64, body: &str) -> Result<Record, StoreError> {
+/// A record's number, in the first column.
+pub(super) fn seq(row: &Row) -> Result<i64, StoreError> {
+    row.integer(0).ok_or_else(|| StoreError::damaged(0, "a record has no number"))
+}
+
+/// The record of a row whose columns are its number and itself.
+pub(super) fn read(row: &Row) -> Result<(i64, Record), StoreError> {
+    let seq = seq(row)?;
+    Ok((seq, decode(seq, text(row, 1, seq)?)?))
+}
+
+fn text(row: &Row, column: usize, seq: i64) -> Result<&str, StoreError> {
+    row.text(column).ok_or_else(|| StoreError::damaged(seq, "it is missing"))
+}
+
+fn decode(seq: i64, body: &str) -> Result<Record, StoreError> {
     serde_json::from_str(body).map_err(|error| StoreError::damaged(seq, error))
 }
 

@@ -1,9 +1,20 @@
 //! Requests in the order of their arrival, the newest first.
 
 use ring_contracts::{Address, RequestId};
-use rusqlite::{Connection, params};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    database::{Database, Values},
+    journal,
+};
+
+const ALL: &str = "SELECT seq, id FROM requests WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+const OPEN: &str = "SELECT seq, id FROM requests WHERE ending IS NULL AND seq < $1 ORDER BY seq DESC LIMIT $2";
+const ENDED: &str = "SELECT seq, id FROM requests WHERE ending = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+const OPEN_OF: &str =
+    "SELECT seq, id FROM requests WHERE requester = $1 AND ending IS NULL AND seq < $2 ORDER BY seq DESC LIMIT $3";
+const ENDED_OF: &str =
+    "SELECT seq, id FROM requests WHERE requester = $1 AND ending = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4";
 
 /// How a request ended, as the store names it; `None`: it has no end yet.
 pub(crate) type Ending = Option<&'static str>;
@@ -17,7 +28,7 @@ pub(crate) type Arrival = (i64, RequestId);
 /// At most `limit` requests before a place, the newest first. Of one requester or of all; with one of these endings, or
 /// whatever theirs is. Takes as long as what it finds, however many requests there are.
 pub(super) fn read(
-    connection: &Connection,
+    database: &Database,
     requester: Option<Address>,
     endings: Option<&[Ending]>,
     before: i64,
@@ -25,21 +36,20 @@ pub(super) fn read(
 ) -> Result<Vec<Arrival>, StoreError> {
     let limit = limit as i64;
     let mut found = Vec::new();
+    let whose = || requester.map(|requester| requester.as_slice().into());
+    let place = || [before.into(), limit.into()];
     match (requester, endings) {
-        (None, None) => {
-            let sql = "SELECT seq, id FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?";
-            collect(connection, &mut found, sql, params![before, limit])?;
-        }
-        (None, Some(endings)) => {
-            let sql = "SELECT seq, id FROM requests WHERE ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?";
-            for ending in endings {
-                collect(connection, &mut found, sql, params![ending, before, limit])?;
-            }
-        }
-        (Some(requester), endings) => {
-            let sql = "SELECT seq, id FROM requests WHERE requester = ? AND ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?";
+        (None, None) => collect(database, &mut found, ALL, place().into())?,
+        (_, endings) => {
             for ending in endings.unwrap_or(&ENDINGS) {
-                collect(connection, &mut found, sql, params![requester.as_slice(), ending, before, limit])?;
+                let sql = match (requester, ending) {
+                    (None, None) => OPEN,
+                    (None, Some(_)) => ENDED,
+                    (Some(_), None) => OPEN_OF,
+                    (Some(_), Some(_)) => ENDED_OF,
+                };
+                let values = whose().into_iter().chain(ending.map(Into::into)).chain(place()).collect();
+                collect(database, &mut found, sql, values)?;
             }
         }
     }
@@ -49,30 +59,25 @@ pub(super) fn read(
     Ok(found)
 }
 
-fn collect(
-    connection: &Connection,
-    found: &mut Vec<Arrival>,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Result<(), StoreError> {
-    let mut select = connection.prepare_cached(sql)?;
-    let mut rows = select.query(params)?;
-    while let Some(row) = rows.next()? {
-        let (seq, id): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        let id = RequestId::try_from(&id[..]).map_err(|error| StoreError::damaged(seq, error))?;
-        found.push((seq, id));
+fn collect(database: &Database, found: &mut Vec<Arrival>, sql: &'static str, values: Values) -> Result<(), StoreError> {
+    for row in database.query(sql, values)? {
+        let seq = journal::seq(&row)?;
+        let id = row.bytes(1).and_then(|id| RequestId::try_from(id).ok());
+        found.push((seq, id.ok_or_else(|| StoreError::damaged(seq, "the id of its request is none"))?));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rusqlite::{Connection, params};
+
+    use super::{super::database::Sqlite, *};
 
     /// A table of the store's with a thousand requests of ten requesters.
     fn filled() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        connection.execute_batch(include_str!("database/sqlite.sql")).unwrap();
         for seq in 1..=1_000i64 {
             let id = RequestId::left_padding_from(&seq.to_be_bytes());
             let requester = Address::with_last_byte((seq % 10) as u8);
@@ -83,10 +88,10 @@ mod tests {
         connection
     }
 
-    fn seqs(connection: &Connection, requester: Option<Address>, endings: Option<&[Ending]>) -> Vec<i64> {
+    fn seqs(database: &Database, requester: Option<Address>, endings: Option<&[Ending]>) -> Vec<i64> {
         let (mut all, mut before) = (Vec::new(), i64::MAX);
         loop {
-            let page = read(connection, requester, endings, before, 7).unwrap();
+            let page = read(database, requester, endings, before, 7).unwrap();
             assert!(page.len() <= 7);
             let Some((last, _)) = page.last() else { return all };
             before = *last;
@@ -96,7 +101,7 @@ mod tests {
 
     #[test]
     fn pages_hold_everything_that_matches_once_and_the_newest_first() {
-        let connection = filled();
+        let database = Database::new(Sqlite::of(filled()));
         let ending = |seq: i64| ENDINGS[(seq % 7) as usize % 5];
         let two: [Ending; 2] = [None, Some("failed")];
         for requester in [None, Some(3)] {
@@ -107,7 +112,7 @@ mod tests {
                     .filter(|seq| endings.is_none_or(|endings| endings.contains(&ending(*seq))))
                     .collect();
                 let requester = requester.map(|requester| Address::with_last_byte(requester as u8));
-                assert_eq!(seqs(&connection, requester, endings), expected, "{requester:?} {endings:?}");
+                assert_eq!(seqs(&database, requester, endings), expected, "{requester:?} {endings:?}");
             }
         }
     }
@@ -115,11 +120,7 @@ mod tests {
     #[test]
     fn no_list_reads_the_whole_table_or_sorts_it() {
         let connection = filled();
-        for sql in [
-            "SELECT seq, id FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-            "SELECT seq, id FROM requests WHERE ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            "SELECT seq, id FROM requests WHERE requester = ? AND ending IS ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-        ] {
+        for sql in [ALL, OPEN, ENDED, OPEN_OF, ENDED_OF] {
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = explain.parameter_count();
             let plan: Vec<String> = explain

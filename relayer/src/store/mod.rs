@@ -1,8 +1,8 @@
-//! What a seat remembers, on disk (SQLite).
+//! What a seat remembers, on disk: in a file (SQLite), or at a server (PostgreSQL).
 //!
-//! One transaction for what one step of the seat, or several at once, has to remember; synced before it counts. The file is
-//! this process's alone while it runs: a second process of the seat is refused. Nothing here waits for anything but the
-//! disk, and a start reads only what is still open, however long the history.
+//! One transaction for what one step of the seat, or several at once, has to remember; synced before it counts. The store is
+//! this process's alone while it runs: a second process of the seat is refused, or waits. Nothing here waits for anything but
+//! the disk, and a start reads only what is still open, however long the history.
 
 mod backup;
 mod changes;
@@ -10,20 +10,25 @@ mod database;
 mod error;
 mod journal;
 mod list;
+mod location;
+mod opening;
 mod reservation;
 
 use std::collections::BTreeMap;
 
 use ring_contracts::{Address, B256, Request, RequestId, SignedRequest, Turn};
 use ring_core::{Message, Outcome, Past, Record, Settled, Vote};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use tokio_util::sync::CancellationToken;
 
+use database::{Database, Transaction};
 use journal::Totals;
 
 pub use changes::{Change, DurableEvent, History, Place};
-pub use database::{Identity, Location};
-pub use error::StoreError;
+pub use database::PostgresFault;
+pub use error::{DatabaseError, StoreError};
 pub(crate) use list::{Arrival, Ending};
+pub use location::{Identity, Location};
+pub use opening::{Held, Waiting};
 pub use reservation::DurableReservation;
 
 /// The layout of the tables; raised when it changes.
@@ -43,7 +48,7 @@ pub struct Posted {
 /// The store of one seat.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    database: Database,
     identity: Identity,
     own_seat: Option<usize>,
     epoch: Option<u32>,
@@ -56,35 +61,42 @@ impl Store {
     /// Makes the store of a seat that starts for the first time.
     ///
     /// # Errors
-    /// `Exists`, `File`, `Database`.
+    /// `Exists`, `File`, `Network`, `Unfit`, `Database`.
     pub fn create(location: &Location, identity: Identity) -> Result<Self, StoreError> {
-        let connection = database::create(location, &identity)?;
+        let database = opening::create(location, &identity)?;
         let (epoch, last_final, totals) = (None, None, Totals::default());
-        Ok(Self { connection, identity, own_seat: None, epoch, last_final, totals })
+        Ok(Self { database, identity, own_seat: None, epoch, last_final, totals })
     }
 
     /// Opens the store of a seat that has run before, and reads what it needs to go on, in the order of its writing.
     ///
     /// # Errors
-    /// `Missing`, `InUse`, `OtherIdentity`, `OtherVersion`, `Damaged`, `Database`.
+    /// As [`Held::take`] and [`Held::open`].
     pub fn open(location: &Location, identity: Identity) -> Result<(Self, Vec<Record>), StoreError> {
-        let connection = database::open(location, &identity)?;
-        let totals = journal::read_totals(&connection)?;
-        let rows = journal::read_live(&connection, &totals)?;
+        Held::take(location)?.open(identity)
+    }
+
+    fn read(database: Database, identity: Identity) -> Result<(Self, Vec<Record>), StoreError> {
+        let totals = journal::read_totals(&database)?;
+        let rows = journal::read_live(&database, &totals)?;
         let epoch = rows.iter().rev().find_map(|(_, record)| match record {
             Record::Joined { epoch, .. } => Some(*epoch),
             _ => None,
         });
         let last_final = rows.iter().rev().find(|(_, record)| record.closes().is_some()).map(|(seq, _)| *seq);
         let records = rows.into_iter().map(|(_, record)| record).collect();
-        Ok((Self { connection, identity, own_seat: None, epoch, last_final, totals }, records))
+        Ok((Self { database, identity, own_seat: None, epoch, last_final, totals }, records))
     }
 
-    /// Lets go of the file, so that another process can have it.
+    /// Lets go of it, so that another process can have it.
     pub fn close(self) {
-        if let Err((_, error)) = self.connection.close() {
-            tracing::warn!(%error, "the store was not closed cleanly; what was committed is safe");
-        }
+        self.database.close();
+    }
+
+    /// Cancelled when this process has lost the store, though nothing was asked of it: then it has to end. (A file is never
+    /// lost.)
+    pub fn lost(&self) -> CancellationToken {
+        self.database.lost()
     }
 
     /// Says which seat is this one's, so that its own signatures are known among the votes.
@@ -95,33 +107,28 @@ impl Store {
     /// Makes records durable, all or none.
     ///
     /// # Errors
-    /// `Database`: it is not known whether they are. The process has to end.
+    /// `Database`: it is not known whether they are. `TakenOver`: they are not. The process has to end.
     pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
         let (mut totals, mut epoch, mut last_final) = (self.totals, self.epoch, self.last_final);
-        let transaction = self.connection.transaction()?;
+        let transaction = self.database.begin()?;
         for record in records {
             if let Record::Joined { epoch: joined, .. } = record {
                 epoch = Some(*joined);
             }
             let seq = journal::append(&transaction, &mut totals, record, epoch)?;
             constrain(&transaction, &self.identity, self.own_seat, record, epoch, seq)?;
-            for (request, outcome) in record.ends() {
-                if let Some(seq) = end(&transaction, request, outcome, seq)? {
-                    journal::retire(&transaction, &mut totals, seq)?;
-                }
-            }
+            let ended = end(&transaction, record.ends(), seq)?;
+            journal::retire(&transaction, &mut totals, ended)?;
             match record.closes() {
                 Some(nonce) => {
                     journal::retire_nonce(&transaction, &mut totals, nonce)?;
-                    if let Some(before) = last_final.replace(seq) {
-                        journal::retire(&transaction, &mut totals, before)?;
-                    }
+                    journal::retire(&transaction, &mut totals, last_final.replace(seq))?;
                 }
                 None if matches!(record, Record::Settled { .. }) => {
-                    journal::retire(&transaction, &mut totals, seq)?;
+                    journal::retire(&transaction, &mut totals, [seq])?;
                 }
                 None => {}
             }
@@ -137,17 +144,16 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn settled(&self, ids: impl IntoIterator<Item = RequestId>) -> Result<Past, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT digest, outcome FROM requests WHERE id = ?")?;
+        let ids: Vec<RequestId> = ids.into_iter().collect();
+        let select = "SELECT digest, outcome FROM requests WHERE id = $1";
+        let found = self.database.each(select, ids.iter().map(|id| vec![id.as_slice().into()]).collect())?;
         let mut past = Past::new();
-        for id in ids {
-            let row = select.query_row([id.as_slice()], |row| {
-                Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<String>>(1)?))
-            });
-            let Some((digest, Some(outcome))) = row.optional()? else { continue };
+        for (id, rows) in ids.into_iter().zip(found) {
+            let Some((row, outcome)) = rows.first().and_then(|row| Some((row, row.text(1)?))) else { continue };
             let damaged = |what: String| StoreError::damaged(0, format!("request {id}: {what}"));
-            let digest = digest.map(|digest| B256::try_from(&digest[..])).transpose();
+            let digest = row.bytes(0).map(B256::try_from).transpose();
             let digest = digest.map_err(|error| damaged(error.to_string()))?;
-            let outcome = serde_json::from_str(&outcome).map_err(|error| damaged(error.to_string()))?;
+            let outcome = serde_json::from_str(outcome).map_err(|error| damaged(error.to_string()))?;
             past.insert(id, Settled { digest, outcome });
         }
         Ok(past)
@@ -156,22 +162,21 @@ impl Store {
     /// Reads back what this seat reserved for a nonce of its epoch under a digest.
     ///
     /// # Errors
-    /// `Damaged`, `Database`.
+    /// `TakenOver`: another process may sign, this one may not. `Damaged`, `Database`.
     pub fn reservation(&self, nonce: u64, digest: B256) -> Result<Option<DurableReservation>, StoreError> {
         let Some(epoch) = self.epoch else { return Ok(None) };
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT void FROM reservations WHERE epoch = ? AND nonce = ? AND digest = ?")?;
-        let void = select.query_row(params![epoch, nonce as i64, digest.to_string()], |row| row.get(0)).optional()?;
+        let select = "SELECT void FROM reservations WHERE epoch = $1 AND nonce = $2 AND digest = $3";
+        let rows = self.database.query(select, vec![epoch.into(), (nonce as i64).into(), digest.to_string().into()])?;
         let domain = self.identity.domain;
-        let turn = match void {
+        let turn = match rows.first().and_then(|row| row.integer(0)) {
             None => None,
-            Some(true) => Some(Turn::void(self.identity.ring, epoch, nonce)),
-            Some(false) => {
+            Some(0) => {
                 let turns = self.turns(epoch, nonce)?.0;
                 turns.into_iter().find(|turn| turn.digest(&domain) == digest)
             }
+            Some(_) => Some(Turn::void(self.identity.ring, epoch, nonce)),
         };
+        self.database.check_held()?;
         Ok(turn.and_then(|turn| DurableReservation::new(turn, digest, &domain)))
     }
 
@@ -201,12 +206,10 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn request(&self, id: RequestId) -> Result<Option<SignedRequest>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT journal.seq, journal.record FROM requests JOIN journal ON journal.seq = requests.seq WHERE requests.id = ?",
-        )?;
-        let row = select.query_row([id.as_slice()], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
-        match row.map(|(seq, body)| journal::decode(seq, &body)).transpose()? {
-            Some(Record::Request(signed)) => Ok(Some(signed)),
+        let select = "SELECT journal.seq, journal.record FROM requests JOIN journal ON journal.seq = requests.seq WHERE requests.id = $1";
+        let rows = self.database.query(select, vec![id.as_slice().into()])?;
+        match rows.first().map(journal::read).transpose()? {
+            Some((_, Record::Request(signed))) => Ok(Some(signed)),
             _ => Ok(None),
         }
     }
@@ -217,9 +220,8 @@ impl Store {
     /// `Damaged`, `Database`.
     pub fn posted(&self, id: RequestId) -> Result<Option<Posted>, StoreError> {
         let Some(SignedRequest { request, .. }) = self.request(id)? else { return Ok(None) };
-        let mut select = self.connection.prepare_cached("SELECT requester FROM requests WHERE id = ?")?;
-        let requester: Option<Vec<u8>> = select.query_row([id.as_slice()], |row| row.get(0))?;
-        let requester = requester.map(|bytes| Address::try_from(&bytes[..])).transpose();
+        let rows = self.database.query("SELECT requester FROM requests WHERE id = $1", vec![id.as_slice().into()])?;
+        let requester = rows.first().and_then(|row| row.bytes(0)).map(Address::try_from).transpose();
         let requester = requester.map_err(|error| StoreError::damaged(0, format!("request {id}: {error}")))?;
         Ok(Some(Posted { request, requester }))
     }
@@ -232,7 +234,7 @@ impl Store {
         before: i64,
         limit: usize,
     ) -> Result<Vec<Arrival>, StoreError> {
-        list::read(&self.connection, requester, endings, before, limit)
+        list::read(&self.database, requester, endings, before, limit)
     }
 
     /// The end of the history, for now.
@@ -245,7 +247,7 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn history(&self, after: Place, rows: usize) -> Result<History, StoreError> {
-        changes::read(&self.connection, after, rows, self.totals.last_seq)
+        changes::read(&self.database, after, rows, self.totals.last_seq)
     }
 
     /// What happened with records that were just committed.
@@ -256,7 +258,7 @@ impl Store {
         let first = self.totals.last_seq + 1 - committed.len() as i64;
         let mut changes = Vec::new();
         for (seq, record) in (first..).zip(committed) {
-            changes.extend(changes::of_record(&self.connection, seq, record)?);
+            changes.extend(changes::of_record(&self.database, seq, record)?);
         }
         Ok(changes)
     }
@@ -266,10 +268,10 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub fn webhook(&mut self, name: &str) -> Result<Place, StoreError> {
-        let mut select = self.connection.prepare_cached("SELECT seq, place FROM webhooks WHERE name = ?")?;
-        let row = select.query_row([name], |row| Ok(Place { seq: row.get(0)?, index: row.get(1)? })).optional()?;
-        drop(select);
-        match row {
+        let rows = self.database.query("SELECT seq, place FROM webhooks WHERE name = $1", vec![name.into()])?;
+        let known =
+            rows.first().and_then(|row| Some(Place { seq: row.integer(0)?, index: row.integer(1)?.try_into().ok()? }));
+        match known {
             Some(place) => Ok(place),
             None => {
                 let place = self.end();
@@ -284,13 +286,13 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub fn note_webhooks(&mut self, places: &BTreeMap<String, Place>) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.database.begin()?;
         for (name, place) in places {
-            let upsert =
-                "INSERT INTO webhooks VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET seq = ?2, place = ?3";
-            transaction.prepare_cached(upsert)?.execute(params![name, place.seq, place.index])?;
+            let upsert = "INSERT INTO webhooks VALUES ($1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, place = excluded.place";
+            transaction.write(upsert, vec![name.as_str().into(), place.seq.into(), place.index.into()])?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()
     }
 
     /// Writes something without meaning, to know that it can.
@@ -298,9 +300,9 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub fn probe(&mut self) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
-        transaction.execute("UPDATE identity SET version = version", ())?;
-        Ok(transaction.commit()?)
+        let transaction = self.database.begin()?;
+        transaction.write("UPDATE identity SET version = version", Vec::new())?;
+        transaction.commit()
     }
 
     /// Reads every record ever written, which takes its time, and returns how many there are.
@@ -308,18 +310,15 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn verify(&self) -> Result<i64, StoreError> {
-        journal::verify(&self.connection, &self.totals)
+        journal::verify(&self.database, &self.totals)
     }
 
     /// The contents of a nonce of an epoch, and the votes for them by digest.
     fn turns(&self, epoch: u32, nonce: u64) -> Result<(Vec<Turn>, Votes), StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT seq, record FROM journal WHERE nonce = ? AND epoch = ? ORDER BY seq")?;
-        let mut rows = select.query(params![nonce as i64, epoch])?;
+        let select = "SELECT seq, record FROM journal WHERE nonce = $1 AND epoch = $2 ORDER BY seq";
         let (mut turns, mut votes) = (Vec::new(), Vec::new());
-        while let Some(row) = rows.next()? {
-            match journal::decode(row.get(0)?, &row.get::<_, String>(1)?)? {
+        for row in self.database.query(select, vec![(nonce as i64).into(), epoch.into()])? {
+            match journal::read(&row)?.1 {
                 Record::Content(turn) => turns.push(turn),
                 Record::Voted { digest, seat, signature, .. } => votes.push((digest, Vote { seat, signature })),
                 _ => {}
@@ -329,15 +328,17 @@ impl Store {
     }
 }
 
-/// Gives a request its end, unless it has one. Returns its record, if a restart needed it until now.
-fn end(transaction: &Transaction<'_>, id: RequestId, outcome: Outcome, seq: i64) -> Result<Option<i64>, StoreError> {
-    let outcome = serde_json::to_string(&outcome).map_err(|error| StoreError::damaged(seq, error))?;
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO requests (id, outcome, ended) VALUES (?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, ended = excluded.ended WHERE outcome IS NULL
-         RETURNING seq",
-    )?;
-    Ok(insert.query_row(params![id.as_slice(), outcome, seq], |row| row.get(0)).optional()?.flatten())
+/// Gives requests their end, unless they have one. Returns their records, as far as a restart needed them until now.
+fn end(transaction: &Transaction<'_>, ends: Vec<(RequestId, Outcome)>, seq: i64) -> Result<Vec<i64>, StoreError> {
+    let values = ends.into_iter().map(|(id, outcome)| {
+        let outcome = serde_json::to_string(&outcome).map_err(|error| StoreError::damaged(seq, error))?;
+        Ok(vec![id.as_slice().into(), outcome.into(), seq.into()])
+    });
+    let insert = "INSERT INTO requests (id, outcome, ended) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, ended = excluded.ended WHERE requests.outcome IS NULL
+         RETURNING seq";
+    let ended = transaction.each(insert, values.collect::<Result<_, StoreError>>()?)?;
+    Ok(ended.iter().flatten().filter_map(|row| row.integer(0)).collect())
 }
 
 /// Writes a record a second time where the schema forbids what must not be.
@@ -354,26 +355,28 @@ fn constrain(
             let digest = signed.request.digest(&identity.domain);
             // The state machine records only what a requester signed.
             let requester = signed.requester(&identity.domain).ok();
-            let insert = "INSERT INTO requests (id, seq, digest, requester) VALUES (?, ?, ?, ?)";
-            transaction.prepare_cached(insert)?.execute(params![
-                signed.request.id.as_slice(),
-                seq,
-                digest.as_slice(),
-                requester.as_ref().map(|requester| requester.as_slice())
-            ])?;
+            transaction.write(
+                "INSERT INTO requests (id, seq, digest, requester) VALUES ($1, $2, $3, $4)",
+                vec![
+                    signed.request.id.as_slice().into(),
+                    seq.into(),
+                    digest.as_slice().into(),
+                    requester.as_ref().map(|requester| requester.as_slice()).into(),
+                ],
+            )?;
         }
         Record::Reserved { nonce, digest, void } => {
-            transaction.prepare_cached("INSERT INTO reservations VALUES (?, ?, ?, ?)")?.execute(params![
-                epoch,
-                *nonce as i64,
-                void,
-                digest.to_string()
-            ])?;
+            transaction.write(
+                "INSERT INTO reservations VALUES ($1, $2, $3, $4)",
+                vec![epoch.into(), (*nonce as i64).into(), (*void).into(), digest.to_string().into()],
+            )?;
         }
         Record::Voted { digest, seat, signature, .. } if Some(*seat) == own_seat => {
-            transaction
-                .prepare_cached("INSERT INTO own_signatures VALUES (?, ?)")?
-                .execute(params![digest.to_string(), ring_contracts::hex::encode(signature.as_bytes())])?;
+            let signature = ring_contracts::hex::encode(signature.as_bytes());
+            transaction.write(
+                "INSERT INTO own_signatures VALUES ($1, $2)",
+                vec![digest.to_string().into(), signature.into()],
+            )?;
         }
         _ => {}
     }

@@ -7,6 +7,8 @@
 mod anvil;
 mod event;
 mod https;
+#[path = "../postgres/server.rs"]
+#[allow(dead_code, reason = "the tests of the store use more of it")]
 mod postgres;
 mod requests;
 mod sql;

@@ -131,7 +131,7 @@ impl Seat {
 
     /// The place of a store on a disk.
     pub(super) fn location_on(disk: usize) -> Location {
-        Location { path: disk::path(disk).into(), vfs: Some(disk::VFS) }
+        Location::File { path: disk::path(disk).into(), vfs: Some(disk::VFS) }
     }
 
     pub(super) fn identity(&self) -> Identity {

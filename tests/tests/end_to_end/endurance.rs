@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::providers::ext::AnvilApi;
+use alloy::{
+    providers::{DynProvider, Provider, ext::AnvilApi},
+    rpc::types::anvil::ReorgOptions,
+};
 use ring_anvil::{Books, Client, Order, Progress, Stage as Phase, deadline, demo::RING};
 use tokio::{
-    sync::watch,
+    sync::{Mutex, watch},
     task::{AbortHandle, JoinHandle},
 };
 
@@ -15,25 +18,40 @@ use crate::world::{LOOK, PATIENCE, World};
 const BLOCK: Duration = Duration::from_millis(150);
 
 /// Makes blocks until it is dropped. The chain's clock goes several times too fast under it.
-pub(crate) struct Miner(AbortHandle);
+pub(crate) struct Miner {
+    mining: AbortHandle,
+    /// Anvil does not make a block and a reorganisation one after the other by itself: done at once they leave it with logs of
+    /// turns that its state never had.
+    chain: Arc<Mutex<DynProvider>>,
+}
 
 impl Miner {
-    pub(crate) fn start(world: &World) -> Self {
+    /// The only one to make blocks from now on.
+    pub(crate) async fn start(world: &World) -> Self {
         let provider = world.stage.chain.provider().clone();
+        provider.anvil_set_interval_mining(0).await.unwrap();
+        let chain = Arc::new(Mutex::new(provider.erased()));
+        let mined = chain.clone();
         let mining = tokio::spawn(async move {
             let mut next = tokio::time::interval(BLOCK);
             loop {
                 next.tick().await;
-                let _ = provider.evm_mine(None).await;
+                let _ = mined.lock().await.evm_mine(None).await;
             }
         });
-        Self(mining.abort_handle())
+        Self { mining: mining.abort_handle(), chain }
+    }
+
+    /// Takes the newest block back, which is not final yet (one slot an epoch). Returns whether that could be done.
+    pub(crate) async fn reorganise(&self) -> bool {
+        let options = ReorgOptions { depth: 1, tx_block_pairs: Vec::new() };
+        self.chain.lock().await.anvil_reorg(options).await.is_ok()
     }
 }
 
 impl Drop for Miner {
     fn drop(&mut self) {
-        self.0.abort();
+        self.mining.abort();
     }
 }
 

@@ -58,7 +58,7 @@ fn spread(count: usize) -> impl Iterator<Item = usize> {
 /// Kills or breaks the victim at one call after the other, and pays orders meanwhile; each has to be paid all the same.
 async fn sweep(world: &mut World, points: &[(&'static str, Fault, usize)], patience: Duration) {
     let all = world.stage.orders.clone();
-    let _miner = Miner::start(world);
+    let _miner = Miner::start(world).await;
     let begin = Instant::now();
     let mut rows: BTreeMap<(&str, Fault), Row> = BTreeMap::new();
     let mut paid = 0;

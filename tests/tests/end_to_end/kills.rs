@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use ring_anvil::deadline;
 
@@ -31,7 +30,7 @@ async fn thousands_of_kills_and_reorganisations_pay_each_order_once() {
     let mut random = StdRng::seed_from_u64(number("RING_KILL_SEED", 7));
     let mut world = World::enduring(ORDERS, 1).await;
     let all = world.stage.orders.clone();
-    let miner = Miner::start(&world);
+    let miner = Miner::start(&world).await;
     let begin = Instant::now();
     let (mut kills, mut reorgs, mut paid) = (0u64, 0u64, 0usize);
     let on = |kills: u64| kills < wanted && begin.elapsed() < Duration::from_secs(60 * minutes);
@@ -47,9 +46,7 @@ async fn thousands_of_kills_and_reorganisations_pay_each_order_once() {
             world.stage.ring.seat(seat).start().unwrap();
             kills += 1;
             if kills.is_multiple_of(KILLS_A_REORG) {
-                // The block before the last is not final yet (one slot an epoch).
-                let options = ReorgOptions { depth: 1, tx_block_pairs: Vec::new() };
-                reorgs += u64::from(world.stage.chain.provider().anvil_reorg(options).await.is_ok());
+                reorgs += u64::from(miner.reorganise().await);
             }
             if kills.is_multiple_of(100) {
                 println!("{kills} kills, {reorgs} reorganisations, {} s", begin.elapsed().as_secs());

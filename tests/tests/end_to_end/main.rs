@@ -9,8 +9,12 @@ mod flood;
 mod kill_sweep;
 mod kills;
 mod payments;
+#[path = "../../../relayer/tests/postgres/server.rs"]
+#[allow(dead_code, reason = "the tests of the relayer use more of it")]
+mod postgres;
 mod recovery;
 mod refusals;
+mod standby;
 mod theft;
 
 mod world;

@@ -47,8 +47,10 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
 volumes:
+  {{- if not .Values.store.urlSecret }}
   - name: store
     persistentVolumeClaim: { claimName: {{ include "ring.claim" . }} }
+  {{- end }}
   - name: config
     secret:
       secretName: {{ required "configSecret: name the Secret with seat.toml and the certificates" .Values.configSecret }}
@@ -68,6 +70,12 @@ volumes:
             items:
               - { key: tls.key, path: tls.key }
         {{- end }}
+        {{- with .Values.store.urlSecret }}
+        - secret:
+            name: {{ . }}
+            items:
+              - { key: store.url, path: store.url }
+        {{- end }}
   - name: tmp
     emptyDir: { medium: Memory, sizeLimit: 64Mi }
 {{- end }}
@@ -77,7 +85,11 @@ image: {{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.im
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
   - { name: RING_RELAYER_CONFIG, value: /etc/ring-relayer/seat.toml }
+  {{- if .Values.store.urlSecret }}
+  - { name: RING_RELAYER__STORE__URL_FILE, value: /run/ring-relayer/store.url }
+  {{- else }}
   - { name: RING_RELAYER__STORE__PATH, value: /var/lib/ring-relayer/store.sqlite }
+  {{- end }}
   - { name: RING_RELAYER__SIGNER__KEYSTORE, value: /run/ring-relayer/operator.json }
   - { name: RING_RELAYER__SIGNER__PASSWORD_FILE, value: /run/ring-relayer/password }
   {{- if .Values.tlsSecret }}
@@ -94,7 +106,9 @@ securityContext:
   capabilities: { drop: [ALL] }
 resources: {{- toYaml .Values.resources | nindent 2 }}
 volumeMounts:
+  {{- if not .Values.store.urlSecret }}
   - { name: store, mountPath: /var/lib/ring-relayer }
+  {{- end }}
   - { name: config, mountPath: /etc/ring-relayer, readOnly: true }
   - { name: secrets, mountPath: /run/ring-relayer, readOnly: true }
   - { name: tmp, mountPath: /tmp }

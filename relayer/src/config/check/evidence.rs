@@ -170,7 +170,7 @@ impl Check<'_> {
     }
 
     /// Certificates to believe; `Some(None)`: those that this host believes.
-    fn authorities(&mut self, entry: &Entry, path: Option<&str>) -> Option<Option<Vec<u8>>> {
+    pub(super) fn authorities(&mut self, entry: &Entry, path: Option<&str>) -> Option<Option<Vec<u8>>> {
         let Some(path) = path.map(|path| self.base.join(path)) else { return Some(None) };
         match files::public(&path) {
             Ok(pem) => Some(Some(pem)),
@@ -181,7 +181,7 @@ impl Check<'_> {
     }
 
     /// A file with a secret that is text.
-    fn secret_text(&mut self, entry: &Entry, name: &str, path: &str) -> Option<zeroize::Zeroizing<String>> {
+    pub(super) fn secret_text(&mut self, entry: &Entry, name: &str, path: &str) -> Option<zeroize::Zeroizing<String>> {
         let path = self.base.join(path);
         let secret = self.secret(&entry.field(name), &path)?;
         match std::str::from_utf8(&secret) {
@@ -193,15 +193,19 @@ impl Check<'_> {
     }
 }
 
-/// One of the tables of a kind.
-struct Entry(String);
+/// A table, where there are several of a kind: one of them.
+pub(super) struct Entry(String);
 
 impl Entry {
+    pub(super) fn only(table: &str) -> Self {
+        Self(table.to_owned())
+    }
+
     fn new(kind: &str, index: usize) -> Self {
         Self(format!("evidence.{kind}[{index}]"))
     }
 
-    fn field(&self, name: impl Display) -> String {
+    pub(super) fn field(&self, name: impl Display) -> String {
         format!("{}.{name}", self.0)
     }
 }

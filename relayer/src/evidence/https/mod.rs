@@ -18,7 +18,8 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::{address::Address, body::Body, expectation::Condition};
-use super::{Facts, Field, Pace, Source, Trouble, tls};
+use super::{Facts, Field, Pace, Source, Trouble};
+use crate::tls;
 
 pub use address::AddressError;
 pub use body::BodyError;

@@ -6,12 +6,10 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
-use tokio_postgres::{Client, Column, Config, Row, Statement, config::SslMode, types::Type};
+use tokio_postgres::{Client, Column, Row, Statement, types::Type};
 
-use super::{
-    parameter::{TYPES, Value},
-    tls::Tls,
-};
+use super::parameter::{TYPES, Value};
+use crate::postgres::Access;
 
 /// A connection with the query prepared.
 pub(super) struct Session {
@@ -37,20 +35,10 @@ impl From<tokio_postgres::Error> for Failure {
 }
 
 impl Session {
-    async fn open(config: &Config, tls: Option<&Tls>, query: &str) -> Result<Self, Failure> {
-        let client = match tls {
-            Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await?;
-                // Whoever asks hears of what goes wrong with it.
-                tokio::spawn(async move { drop(connection.await) });
-                client
-            }
-            None => {
-                let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
-                tokio::spawn(async move { drop(connection.await) });
-                client
-            }
-        };
+    async fn open(access: &Access, query: &str) -> Result<Self, Failure> {
+        let (client, carrier) = access.connect().await?;
+        // Whoever asks hears of what goes wrong with it.
+        tokio::spawn(async move { drop(carrier.await) });
         let statement = client.prepare_typed(query, &TYPES).await?;
         check_form(&statement).map_err(Failure::Form)?;
         Ok(Self { client, statement })
@@ -76,19 +64,15 @@ impl Session {
 
 /// The sessions of one source. There are as many as questions at a time.
 pub(super) struct Pool {
-    config: Config,
-    tls: Option<Tls>,
+    access: Access,
     query: String,
     timeout: Duration,
     idle: Mutex<Vec<Session>>,
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, tls: Option<Tls>, query: String, timeout: Duration) -> Self {
-        let mut config = config;
-        // What the URL asks for was decided before; never one for the other.
-        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Self { config, tls, query, timeout, idle: Mutex::default() }
+    pub(super) fn new(access: Access, query: String, timeout: Duration) -> Self {
+        Self { access, query, timeout, idle: Mutex::default() }
     }
 
     /// Prepares the query, and keeps the session.
@@ -118,7 +102,7 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Session, Failure> {
-        Session::open(&self.config, self.tls.as_ref(), &self.query).await
+        Session::open(&self.access, &self.query).await
     }
 
     fn take_idle(&self) -> Option<Session> {

@@ -1,4 +1,4 @@
-//! TLS to sources: always with a certificate that is checked, name and all.
+//! TLS to what a seat asks (databases, services): always with a certificate that is checked, name and all.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::{
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 /// Believes the certificates of these authorities, in PEM; without any, those that this host believes.
-pub(super) fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, String> {
+pub(crate) fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;

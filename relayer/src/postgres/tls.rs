@@ -16,7 +16,7 @@ use tokio_postgres::{
 };
 use tokio_rustls::{TlsConnector, client};
 
-use crate::evidence::tls::client_config;
+use crate::tls::client_config;
 
 /// How TLS is spoken to a database.
 #[derive(Clone)]

@@ -27,6 +27,8 @@ pub(crate) struct Postgres {
     port: u16,
     process: Option<Child>,
     is_root: bool,
+    /// Whether it syncs: slower, and what a store asks for.
+    syncs: bool,
 }
 
 impl Postgres {
@@ -36,13 +38,22 @@ impl Postgres {
 
     /// Starts with what `prepare` has written into the folder of the data.
     pub(crate) async fn start_with(prepare: impl FnOnce(&Path)) -> Self {
+        Self::launch(false, prepare)
+    }
+
+    /// Starts a server that syncs.
+    pub(crate) fn start_durable() -> Self {
+        Self::launch(true, |_| ())
+    }
+
+    fn launch(syncs: bool, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a database");
         let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
         copy(&installation(), &folder.path().join("native"));
         link_libraries(&folder.path().join("native"));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
-        let mut server = Self { folder, port, process: None, is_root };
+        let mut server = Self { folder, port, process: None, is_root, syncs };
         let data = server.data();
         fs::create_dir(&data).expect("the folder is ours");
         let password = server.folder.path().join("password");
@@ -67,7 +78,8 @@ impl Postgres {
     pub(crate) fn go_on(&mut self) {
         let mut process = self
             .command("postgres")
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"])
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
+            .args(["-c", if self.syncs { "fsync=on" } else { "fsync=off" }])
             .args(["-p", &self.port.to_string()])
             .stderr(Stdio::piped())
             .spawn()
@@ -95,6 +107,11 @@ impl Postgres {
     /// The address of its database, for the superuser.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The port it listens at.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Does what the statements say, as the superuser.
