@@ -82,14 +82,14 @@ async fn kill_and_pay_on(mut world: World, how: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_pays_on_when_the_seat_is_killed() {
-    let world = World::new(3, 2, 2, 120).await;
+    let world = World::new(3, 2, 2, 60).await;
     kill_and_pay_on(world, "SQLite, kill -9").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_at_a_server_pays_on_when_the_seat_is_killed() {
     let server = Postgres::start_durable();
-    let mut world = World::new(3, 2, 2, 120).await;
+    let mut world = World::new(3, 2, 2, 60).await;
     keep_in(&mut world, &server).await;
     kill_and_pay_on(world, "PostgreSQL, kill -9").await;
 }
@@ -124,7 +124,7 @@ impl Name {
 
 /// Freezes the active process; `free` has the server free its lock, if it does not by itself.
 async fn freeze(server: &Postgres, how: &str, free: impl AsyncFnOnce()) {
-    let mut world = World::new(3, 2, 2, 120).await;
+    let mut world = World::new(3, 2, 2, 60).await;
     // What the seat slept through has to be explained to it by peers that first have to find the new host.
     world.stage.ring.reconfigure(|settings| settings.policy.grace_ticks = Some(300)).unwrap();
     let name = Name::of(world.stage.ring.seats()[SEAT].peers_address()).await;
