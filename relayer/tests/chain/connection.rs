@@ -2,12 +2,12 @@
 
 use alloy::primitives::{Address, Bytes};
 use ring_contracts::{CodeError, Domain};
-use ring_relayer::chain::{ChainError, Endpoints, Finality};
+use ring_relayer::chain::{ChainError, Endpoints, Finality, WatcherSettings};
 
 use crate::{
     anvil::{Anvil, connect},
     proxy::{Proxy, Verdict},
-    treasury::{CHAIN_ID, Treasury},
+    treasury::{CHAIN_ID, RING, Treasury},
 };
 
 async fn verify(endpoints: &Endpoints, domain: &Domain) -> Result<(), ChainError> {
@@ -21,6 +21,28 @@ async fn the_right_chain_and_contract_are_accepted_over_http_and_ws() {
         let provider = connect(&url).await;
         verify(&provider, &treasury.domain).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
+}
+
+#[tokio::test]
+async fn what_is_final_of_a_ring_is_told_apart_from_what_its_head_says() {
+    let mut treasury = Treasury::new().await;
+    let endpoints = treasury.anvil.endpoints.clone();
+    let settings = WatcherSettings { finality: Finality::Depth(2), ..treasury.watcher_settings() };
+    let epochs = async |treasury: &Treasury| {
+        let head = endpoints.ring(&treasury.domain, RING).await.expect("it is there");
+        let last = endpoints.final_ring(settings.clone()).await.expect("it can be read");
+        (head.epoch, last.map(|ring| ring.epoch))
+    };
+    treasury.anvil.mine(2).await;
+    assert_eq!(epochs(&treasury).await, (1, Some(1)));
+    treasury.reform(|charter| charter.cap += 1).await;
+    assert_eq!(epochs(&treasury).await, (2, Some(1)));
+    treasury.anvil.mine(1).await;
+    assert_eq!(epochs(&treasury).await, (2, Some(1)));
+    treasury.anvil.mine(1).await;
+    assert_eq!(epochs(&treasury).await, (2, Some(2)));
+    let before_the_contract = WatcherSettings { finality: Finality::Depth(1_000), ..settings };
+    assert_eq!(endpoints.final_ring(before_the_contract).await.expect("it can be read"), None);
 }
 
 #[tokio::test]
