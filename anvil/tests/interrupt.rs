@@ -24,10 +24,12 @@ impl Drop for Demo {
     }
 }
 
-fn start(folder: &Path) -> Demo {
+fn start(folder: &Path, orders: u32) -> Demo {
     let output = fs::File::create(folder.join("output")).unwrap();
     let demo = Command::new(env!("CARGO_BIN_EXE_demo"))
-        .args(["--orders", "60", "--folder"])
+        .arg("--orders")
+        .arg(orders.to_string())
+        .arg("--folder")
         .arg(folder.join("demo"))
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
@@ -69,7 +71,7 @@ fn stop_when(said: &str, processes: usize, signal: Signal) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut demo = start(folder.path());
+    let mut demo = start(folder.path(), 60);
     let output = || fs::read_to_string(folder.path().join("output")).unwrap();
     wait_for(said, || {
         assert!(demo.0.try_wait().unwrap().is_none(), "it ended by itself:\n{}", output());
@@ -102,7 +104,8 @@ fn a_failure_ends_every_process() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut demo = start(folder.path());
+    // So many that they are not paid before the chain breaks off.
+    let mut demo = start(folder.path(), 2_000);
     let output = || fs::read_to_string(folder.path().join("output")).unwrap();
     wait_for("the relayers run", || output().contains("epoch 1"));
     let started = children(demo.0.id());

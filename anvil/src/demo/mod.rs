@@ -55,13 +55,14 @@ pub async fn run(mut stage: Stage, view: &View) -> Result<(Report, Stage)> {
     // The theft comes when three fifths are paid.
     let enough = stage.orders.len() * 3 / 5;
     let paid = deadline::until("three fifths of the orders are paid", PAYING, LOOK, async || {
-        revive(&mut stage, view)?;
+        look_after(&mut stage, view)?;
         Ok(progress.figures().executed >= enough)
     });
     unless_ended(&mut payer, paid).await?;
     let theft = unless_ended(&mut payer, theft::commit(&mut stage, view)).await?;
     // A halted ring pays nobody: new orders are refused for now, and wait. If the last has been posted there are none.
     let refused = deadline::until("the backend is told of the halt", SETTLING, LOOK, async || {
+        look_after(&mut stage, view)?;
         let figures = progress.figures();
         Ok(figures.refused_by_halt > 0 || figures.submitted == figures.orders)
     });
@@ -75,7 +76,7 @@ pub async fn run(mut stage: Stage, view: &View) -> Result<(Report, Stage)> {
     view.say(format!("what the thief had signed ahead is worth nothing any more: {}", ahead.refused_with));
 
     deadline::until("all orders are paid", PAYING, LOOK, async || {
-        revive(&mut stage, view)?;
+        look_after(&mut stage, view)?;
         Ok(payer.is_finished())
     })
     .await?;
@@ -140,8 +141,9 @@ async fn start_paying(
     Ok(AbortOnDropHandle::new(tokio::spawn(async move { backend.pay(&orders, relayers, &progress).await })))
 }
 
-/// Does what a service manager does for a relayer that ended: try it with `kill -9`.
-fn revive(stage: &mut Stage, view: &View) -> Result<()> {
+/// Does what a service manager does for a relayer that ended: try it with `kill -9`. The chain cannot be started again.
+fn look_after(stage: &mut Stage, view: &View) -> Result<()> {
+    stage.chain.process().check_running()?;
     for seat in stage.ring.revive()? {
         view.alarm(format!("the relayer of seat {seat} ended, and is started again"));
     }
