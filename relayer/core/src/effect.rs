@@ -5,13 +5,24 @@ use ring_contracts::{B256, Bytes, Equivocation, RequestId, SignedRequest, Turn};
 use crate::{message::Message, record::Record, requests::Submission};
 
 /// The outcome of one step. The driver makes all records durable, in one transaction, before it performs any action. If
-/// it cannot, it stops: a state that is ahead of its disk must not act.
+/// it cannot, it stops: a state that is ahead of its disk must not act. Records of [hearsay](Self::is_hearsay) may wait for
+/// those of a later step, and are written before them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// What has to be remembered, in order.
     pub records: Vec<Record>,
     /// What is to be done then. Doing any of it twice does no harm.
     pub actions: Vec<Action>,
+}
+
+impl Effects {
+    /// Whether this seat at most takes note of what others propose and sign, and does nothing about it yet. Should it lose
+    /// that with its memory, it is as if it had not heard it: nobody was told that it had.
+    pub fn is_hearsay(&self) -> bool {
+        let is_heard = |record: &Record| matches!(record, Record::Content(_) | Record::Voted { .. });
+        let says_nothing = |action: &Action| matches!(action, Action::Changed { .. });
+        self.records.iter().all(is_heard) && self.actions.iter().all(says_nothing)
+    }
 }
 
 /// Something to be done.
@@ -99,4 +110,42 @@ pub enum Action {
         /// What happened.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use ring_contracts::CompactSignature;
+
+    use super::*;
+
+    fn effects(records: Vec<Record>, actions: Vec<Action>) -> Effects {
+        Effects { records, actions }
+    }
+
+    #[test]
+    fn what_others_propose_and_sign_is_hearsay_until_something_is_done_about_it() {
+        let (nonce, digest, request) = (3, B256::ZERO, RequestId::ZERO);
+        let content = Record::Content(Turn::void(0, 1, nonce));
+        let voted = Record::Voted { nonce, digest, seat: 1, signature: CompactSignature::from([0; 64]) };
+        let heard = vec![content, voted];
+        assert!(effects(heard.clone(), vec![Action::Changed { request }]).is_hearsay());
+        for record in [
+            Record::Reserved { nonce, digest, void: false },
+            Record::Settled { request, outcome: crate::Outcome::Expired },
+            Record::Joined { epoch: 1, nonce },
+            Record::EpochOver { epoch: 1 },
+            Record::Halted(crate::Halt::HaltedOnChain),
+        ] {
+            assert!(!effects([heard.clone(), vec![record.clone()]].concat(), vec![]).is_hearsay(), "{record:?}");
+        }
+        for action in [
+            Action::Sign { nonce, digest },
+            Action::Send { to: 1, message: Message::Explain { nonce } },
+            Action::Explain { to: 1, nonce },
+            Action::Accepted { request },
+            Action::Alarm { reason: String::new() },
+        ] {
+            assert!(!effects(heard.clone(), vec![action.clone()]).is_hearsay(), "{action:?}");
+        }
+    }
 }

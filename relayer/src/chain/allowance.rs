@@ -1,14 +1,15 @@
-//! What a ring may still spend, and which calls it may make.
+//! What a ring may still spend.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{future::try_join_all, try_join};
-use ring_contracts::{Address, Charter, Domain, IERC20, IRingMultisig, Permissions, RingMultisig, U256};
+use ring_contracts::{Address, Charter, IERC20, IRingMultisig, RingMultisig, U256};
 use ring_core::Allowance;
 
 use super::{
     fault::Fault,
     rpc::{Header, Rpc},
+    watcher::WatcherSettings,
 };
 
 /// A cap, and what was spent of it when.
@@ -31,18 +32,16 @@ impl Meter {
     }
 }
 
-/// What the master lets a ring do, and what there is to spend, as of one head.
+/// What there is to spend, and what was spent of the limits, as of one head.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct Funds {
+    /// Of the assets beside the main one.
     limits: Vec<IRingMultisig::LimitView>,
     /// Of the assets that say what the treasury has of them.
     balances: BTreeMap<Address, U256>,
-    pub(super) permissions: Permissions,
-    /// Whom no ring calls, whatever was permitted.
-    pub(super) master: Address,
 }
 
-impl Rules {
+impl Funds {
     /// What may be spent, by asset. One that is not in it may not be spent.
     pub(super) fn allowances(
         &self,
@@ -68,37 +67,23 @@ impl Rules {
     }
 }
 
-/// Reads limits, permissions and the balances of `assets`, as of `head`. Like the state of the ring they are what the chain
-/// says: the master may change them at any time.
-pub(super) async fn read(
-    rpc: &Rpc,
-    domain: &Domain,
-    ring: u32,
-    assets: impl Iterator<Item = Address>,
-    head: Header,
-) -> Result<Rules, Fault> {
-    let (limits, permissions, master) = (
-        RingMultisig::getLimitsCall { ringId: ring },
-        RingMultisig::getPermissionsCall { ringId: ring },
-        RingMultisig::masterCall {},
-    );
-    let contract = domain.contract;
-    let balances = assets.map(async |asset| {
-        let balance = balance(rpc, contract, asset, head).await?;
+/// Reads limits and balances, as of `head`.
+pub(super) async fn read(rpc: &Rpc, settings: &WatcherSettings, head: Header) -> Result<Funds, Fault> {
+    let WatcherSettings { domain, ring, charter, other_assets, .. } = settings;
+    let balances = std::iter::once(charter.asset).chain(other_assets.iter().copied()).map(async |asset| {
+        let balance = balance(rpc, domain.contract, asset, head).await?;
         Ok::<_, Fault>(balance.map(|balance| (asset, balance)))
     });
-    let (limits, permissions, master, balances) = try_join!(
-        rpc.view(contract, &limits, head.hash),
-        rpc.view(contract, &permissions, head.hash),
-        rpc.view(contract, &master, head.hash),
-        try_join_all(balances),
-    )?;
-    Ok(Rules {
-        limits: limits.unwrap_or_default(),
-        balances: balances.into_iter().flatten().collect(),
-        permissions: Permissions::new(permissions.unwrap_or_default().into_iter().map(Into::into)),
-        master: master.unwrap_or_default(),
-    })
+    let limits = async {
+        // The main asset's is the ring's own.
+        if other_assets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limits = rpc.view(domain.contract, &RingMultisig::getLimitsCall { ringId: *ring }, head.hash).await?;
+        Ok(limits.unwrap_or_default())
+    };
+    let (limits, balances) = try_join!(limits, try_join_all(balances))?;
+    Ok(Funds { limits, balances: balances.into_iter().flatten().collect() })
 }
 
 /// The first second at which the ring's next turn executes, as far as its interval and its turns a period go, seen from a

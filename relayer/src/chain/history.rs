@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::Address,
+    primitives::{Address, B256},
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
 };
@@ -17,13 +17,25 @@ use super::{
     rpc::{Header, Rpc},
 };
 
+/// The events that tell of turns.
+const TURN_EVENTS: [B256; 2] = [RingMultisig::TurnExecuted::SIGNATURE_HASH, RingMultisig::CallFailed::SIGNATURE_HASH];
 const ID_LENGTH: usize = RequestId::len_bytes();
 
-/// Reads turns. What is final is read once and kept.
+/// Reads turns. What is final is read once and kept; of a head that follows the last one, only its own logs are read.
 #[derive(Debug)]
 pub(super) struct History {
     pieces: Pieces,
     kept: Option<Kept>,
+    recent: Option<Recent>,
+}
+
+/// Which events of the contract the logs since the last head hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// None but those of turns.
+    OnlyTurns,
+    /// Others, or it is not known which.
+    Unknown,
 }
 
 /// The turns of final blocks.
@@ -38,25 +50,63 @@ struct Kept {
     turns: Turns,
 }
 
+/// The turns that are not final yet.
+#[derive(Debug)]
+struct Recent {
+    /// The last head.
+    head: Header,
+    turns: Turns,
+}
+
 type Turns = BTreeMap<u64, ObservedTurn>;
 
 impl History {
     pub(super) fn new(contract: Address, ring: u32, most_blocks: u64) -> Self {
         let most_blocks = most_blocks.max(1);
-        Self { pieces: Pieces { contract, ring, most_blocks, chunk: most_blocks }, kept: None }
+        Self { pieces: Pieces { contract, ring, most_blocks, chunk: most_blocks }, kept: None, recent: None }
     }
 
-    /// All turns from nonce `first` on that the blocks from `from` to `head` hold. They are as of `head` only if it is
-    /// still in the chain afterwards. Dropped midway, it goes on from there the next time, or a long history would never
-    /// be read.
+    /// Whether this head follows the last one.
+    pub(super) fn is_followed_by(&self, head: Header) -> bool {
+        self.recent.as_ref().is_some_and(|recent| recent.head.hash == head.parent)
+    }
+
+    /// All turns from nonce `first` on that the blocks from `from` to `head` hold, as of `head`. Dropped midway, it goes on
+    /// from there the next time, or a long history would never be read.
     pub(super) async fn read(
         &mut self,
         rpc: &Rpc,
         (first, from): (u64, u64),
         finalized: Header,
         head: Header,
-    ) -> Result<Turns, Fault> {
+    ) -> Result<(Turns, Extent), Fault> {
         self.kept.take_if(|kept| kept.start > from || kept.anchor.number > finalized.number);
+        let recent = self.recent.take().filter(|recent| recent.head.hash == head.parent && self.kept.is_some());
+        if let Some(Recent { mut turns, .. }) = recent {
+            match self.pieces.read_block(rpc, head).await {
+                Ok((new, extent)) => {
+                    new.into_values().try_for_each(|turn| insert(&mut turns, turn))?;
+                    return Ok((self.take_in(turns, first, finalized, head)?, extent));
+                }
+                // Not all RPCs take the hash of a block here.
+                Err(Fault::Refused { .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        let recent = self.read_range(rpc, (first, from), finalized, head).await?;
+        // It was read by numbers: only now is it known to belong to this head.
+        rpc.check_in_chain(head).await?;
+        Ok((self.take_in(recent, first, finalized, head)?, Extent::Unknown))
+    }
+
+    /// Reads and keeps what is final, and returns what is not.
+    async fn read_range(
+        &mut self,
+        rpc: &Rpc,
+        (first, from): (u64, u64),
+        finalized: Header,
+        head: Header,
+    ) -> Result<Turns, Fault> {
         let fresh = || Kept { start: from, next: from, anchor: finalized, turns: Turns::new() };
         let kept = self.kept.get_or_insert_with(fresh);
         let anchored = is_in_chain(rpc, kept.anchor, finalized);
@@ -67,7 +117,6 @@ impl History {
         }
         kept.anchor = finalized;
         kept.next = kept.next.max(from);
-        kept.turns.retain(|nonce, _| *nonce >= first);
         let mut recent = Turns::new();
         loop {
             let (turns, end) = piece?;
@@ -77,18 +126,29 @@ impl History {
             }
             kept.next = kept.next.max(end.min(finalized.number) + 1);
             if end >= head.number {
-                break;
+                return Ok(recent);
             }
             piece = self.pieces.read(rpc, end + 1, head).await;
         }
+    }
+
+    /// Keeps what has become final of the turns that were not, remembers the others for the next head, and returns all.
+    fn take_in(&mut self, recent: Turns, first: u64, finalized: Header, head: Header) -> Result<Turns, Fault> {
+        let Some(kept) = &mut self.kept else { return Ok(recent) };
+        let (done, open): (Turns, Turns) = recent.into_iter().partition(|(_, turn)| turn.block <= finalized.number);
+        done.into_values().try_for_each(|turn| insert(&mut kept.turns, turn))?;
+        (kept.anchor, kept.next) = (finalized, kept.next.max(finalized.number + 1));
+        kept.turns.retain(|nonce, _| *nonce >= first);
         let mut all = kept.turns.clone();
-        recent.into_values().try_for_each(|turn| insert(&mut all, turn))?;
+        open.values().cloned().try_for_each(|turn| insert(&mut all, turn))?;
+        all.retain(|nonce, _| *nonce >= first);
+        self.recent = Some(Recent { head, turns: open });
         Ok(all)
     }
 
     /// Forgets what was kept: something about it is wrong.
     pub(super) fn forget(&mut self) {
-        self.kept = None;
+        (self.kept, self.recent) = (None, None);
     }
 }
 
@@ -123,10 +183,7 @@ impl Pieces {
             // The ring is no topic of a turn, so those of all rings come along.
             let filter = Filter::new()
                 .address(self.contract)
-                .event_signature(vec![
-                    RingMultisig::TurnExecuted::SIGNATURE_HASH,
-                    RingMultisig::CallFailed::SIGNATURE_HASH,
-                ])
+                .event_signature(TURN_EVENTS.to_vec())
                 .from_block(start)
                 .to_block(end);
             match rpc.logs(&filter).await {
@@ -142,6 +199,18 @@ impl Pieces {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    /// The turns of one block, and whether there are other events of the contract in it.
+    async fn read_block(&self, rpc: &Rpc, block: Header) -> Result<(Turns, Extent), Fault> {
+        let logs = rpc.logs(&Filter::new().address(self.contract).at_block_hash(block.hash)).await?;
+        if logs.iter().any(|log| log.block_hash != Some(block.hash)) {
+            return Err(Fault::Malformed(format!("a log is not of block {}, which was asked for", block.number)));
+        }
+        let is_of_turn = |log: &Log| log.topic0().is_some_and(|topic| TURN_EVENTS.contains(topic));
+        let (of_turns, others): (Vec<Log>, Vec<Log>) = logs.into_iter().partition(is_of_turn);
+        let extent = if others.is_empty() { Extent::OnlyTurns } else { Extent::Unknown };
+        Ok((self.turns_of(&of_turns, block.number..=block.number, block)?, extent))
     }
 
     fn turns_of(&self, logs: &[Log], blocks: std::ops::RangeInclusive<u64>, head: Header) -> Result<Turns, Fault> {

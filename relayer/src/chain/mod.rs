@@ -26,6 +26,7 @@ mod history;
 mod quiet;
 mod quorum;
 mod rpc;
+mod rules;
 mod socket;
 mod submitter;
 mod transaction;

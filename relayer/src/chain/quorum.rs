@@ -9,9 +9,9 @@
 //! An RPC that does not answer, that is behind or that contradicts itself has no say; the others do. Two that contradict
 //! each other leave nobody to believe: there is no view until they stop, however many others there are.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::{eips::BlockNumberOrTag, primitives::B256};
 use futures::{
     StreamExt as _,
     future::{Either, OptionFuture},
@@ -28,7 +28,7 @@ use super::{
     fault::Fault,
     finality::Finality,
     rpc::{Header, Rpc},
-    view::Viewer,
+    view::{Standing, Viewer},
     watcher::{Cursor, WatcherSettings},
 };
 
@@ -36,6 +36,8 @@ use super::{
 const GRACE: Duration = Duration::from_millis(500);
 /// How many blocks below their heads RPCs may be on different ones: forks that are not final are hardly ever longer.
 const LONGEST_FORK: u64 = 8;
+/// Of how many blocks is remembered how the ring stood in them: on most chains a block is final before so many follow.
+const STANDINGS: usize = 128;
 
 /// Looks at the chain through all RPCs.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(super) struct Quorum {
     settings: WatcherSettings,
     /// The head of the last view.
     seen: Option<Header>,
+    standings: Standings,
     /// The most that a view showed to be final.
     floor: Floor,
 }
@@ -55,6 +58,27 @@ pub(super) struct Quorum {
 struct Floor {
     nonce: u64,
     block: u64,
+}
+
+/// How the ring stood in the last blocks that enough RPCs agreed on, by their hashes. What was agreed on of a head holds when
+/// that is final.
+#[derive(Debug, Default)]
+struct Standings(VecDeque<(B256, Standing)>);
+
+impl Standings {
+    fn of(&self, block: B256) -> Option<Standing> {
+        self.0.iter().rev().find(|(known, _)| *known == block).map(|(_, standing)| *standing)
+    }
+
+    fn note(&mut self, block: B256, standing: Standing) {
+        if self.of(block).is_some() {
+            return;
+        }
+        if self.0.len() == STANDINGS {
+            self.0.pop_front();
+        }
+        self.0.push_back((block, standing));
+    }
 }
 
 /// How far an RPC is.
@@ -74,7 +98,7 @@ impl Quorum {
     pub(super) fn new(endpoints: Endpoints, settings: WatcherSettings) -> Self {
         let viewers = endpoints.all().iter().map(|endpoint| Viewer::new(endpoint.rpc().clone(), settings.clone()));
         let viewers = viewers.collect();
-        Self { endpoints, viewers, settings, seen: None, floor: Floor::default() }
+        Self { endpoints, viewers, settings, seen: None, standings: Standings::default(), floor: Floor::default() }
     }
 
     /// The chain as of its head, or `None` if that is the head of the last view. `told`: there is probably a new head, so
@@ -87,9 +111,16 @@ impl Quorum {
         }
         self.check_not_going_back(&tips, head).await?;
         let (finalized, members) = self.finalized(&tips, members, head).await?;
-        let view = self.view(cursor, &members, head, finalized).await?;
+        let view = self.view(cursor, &members, head, finalized).await;
+        if matches!(view, Err(Fault::Disagreement(_))) {
+            // Perhaps one of them did not tell of a change in time.
+            self.viewers.iter_mut().for_each(Viewer::forget_rules);
+        }
+        let view = view?;
         self.check_not_behind(view.final_nonce, finalized, cursor)?;
         self.seen = Some(head);
+        self.standings.note(head.hash, Standing { nonce: view.nonce, epoch: view.epoch });
+        self.standings.note(finalized.hash, Standing { nonce: view.final_nonce, epoch: view.final_epoch });
         if view.final_nonce > self.floor.nonce {
             self.floor = Floor { nonce: view.final_nonce, block: finalized.number };
         }
@@ -116,7 +147,11 @@ impl Quorum {
             };
             let finalized = OptionFuture::from(tag.map(|tag| final_block(rpc, tag)));
             let finalized = async { finalized.await.transpose() };
-            let (head, finalized, ()) = try_join!(head, finalized, rpc.check_chain(chain))?;
+            let (head, finalized) = try_join!(head, finalized)?;
+            // What follows the last head is of the same chain.
+            if !seen.is_some_and(|seen| head.parent == seen.hash) {
+                rpc.check_chain(chain).await?;
+            }
             match finalized {
                 Some(block) if block.number > head.number => {
                     Err(Fault::Behind { at: head.number, known: block.number })
@@ -215,8 +250,9 @@ impl Quorum {
         head: Header,
         finalized: Header,
     ) -> Result<ChainView, Fault> {
+        let known = self.standings.of(finalized.hash);
         let viewers = self.viewers.iter_mut().enumerate().filter(|(place, _)| members.contains(place));
-        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, head, finalized)));
+        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, head, (finalized, known))));
         let views = sift(&self.endpoints, gather(views, self.endpoints.agree()).await);
         let all = self.endpoints.all();
         let named = views.0.iter().map(|(place, view)| (all[*place].name(), view));

@@ -23,6 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) hash: B256,
+    /// The hash of the block before.
+    pub(super) parent: B256,
     pub(super) number: u64,
     /// In Unix seconds.
     pub(super) time: u64,
@@ -87,6 +89,7 @@ impl Rpc {
         match self.ask(self.provider()?.get_block_by_number(block)).await {
             Ok(answer) => Ok(answer.map(|block| Header {
                 hash: block.header.hash,
+                parent: block.header.parent_hash,
                 number: block.header.number,
                 time: block.header.timestamp,
             })),

@@ -1,16 +1,30 @@
 //! Putting a view together whose parts are all of one head.
 
-use futures::{join, try_join};
+use futures::{future::OptionFuture, join, try_join};
 use ring_contracts::{IRingMultisig, RingMultisig};
 use ring_core::{ChainView, ObservedTurn};
 
 use super::{
     allowance,
     fault::Fault,
-    history::History,
+    history::{Extent, History},
     rpc::{Header, Rpc},
+    rules::{self, Rules},
     watcher::{Cursor, WatcherSettings},
 };
+
+/// How a ring stands in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) nonce: u64,
+    pub(super) epoch: u32,
+}
+
+impl Standing {
+    pub(super) fn of(ring: &IRingMultisig::RingView) -> Self {
+        Self { nonce: ring.nonce.to(), epoch: ring.epoch }
+    }
+}
 
 /// Looks at the chain through one RPC.
 #[derive(Debug)]
@@ -18,47 +32,74 @@ pub(super) struct Viewer {
     rpc: Rpc,
     settings: WatcherSettings,
     history: History,
+    rules: Option<Rules>,
 }
 
 impl Viewer {
     pub(super) fn new(rpc: Rpc, settings: WatcherSettings) -> Self {
         let history = History::new(settings.domain.contract, settings.ring, settings.most_blocks);
-        Self { rpc, settings, history }
+        Self { rpc, settings, history, rules: None }
     }
 
-    /// The chain as of `head`, of which `finalized` is final.
-    pub(super) async fn view(&mut self, cursor: Cursor, head: Header, finalized: Header) -> Result<ChainView, Fault> {
+    /// The chain as of `head`, of which a block is final, in which the ring may be known to have stood like this.
+    pub(super) async fn view(
+        &mut self,
+        cursor: Cursor,
+        head: Header,
+        finalized: (Header, Option<Standing>),
+    ) -> Result<ChainView, Fault> {
         let view = self.read(cursor, head, finalized).await;
         if let Err(Fault::Inconsistent(_)) = view {
             // What was kept may be what is wrong.
             self.history.forget();
+            self.rules = None;
         }
         view
     }
 
-    async fn read(&mut self, cursor: Cursor, head: Header, finalized: Header) -> Result<ChainView, Fault> {
-        let Self { rpc, settings, history } = self;
+    /// Has them read again.
+    pub(super) fn forget_rules(&mut self) {
+        self.rules = None;
+    }
+
+    async fn read(
+        &mut self,
+        cursor: Cursor,
+        head: Header,
+        (finalized, known): (Header, Option<Standing>),
+    ) -> Result<ChainView, Fault> {
+        let Self { rpc, settings, history, rules } = self;
         let (contract, question) = (settings.domain.contract, RingMultisig::getRingCall { ringId: settings.ring });
-        let assets = std::iter::once(settings.charter.asset).chain(settings.other_assets.iter().copied());
+        // Whether they may still be good is known only with the events of the head.
+        let known_rules = rules.take().filter(|rules| history.is_followed_by(head) && rules.is_recent(head));
         let state = async {
-            try_join!(
-                rpc.view(contract, &question, head.hash),
-                rpc.view(contract, &question, finalized.hash),
-                allowance::read(rpc, &settings.domain, settings.ring, assets, head),
-            )
+            let final_ring = async {
+                match known {
+                    Some(_) => Ok(None),
+                    None => rpc.view(contract, &question, finalized.hash).await,
+                }
+            };
+            let fresh_rules = known_rules.is_none().then(|| rules::read(rpc, settings, head));
+            let fresh_rules = async { OptionFuture::from(fresh_rules).await.transpose() };
+            let funds = allowance::read(rpc, settings, head);
+            try_join!(rpc.view(contract, &question, head.hash), final_ring, fresh_rules, funds)
         };
         let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), finalized, head);
         // Not cut short when the other fails: what was read of a long history is kept.
         let (state, turns) = join!(state, turns);
-        let ((ring, final_ring, rules), turns) = (state?, turns?);
-        // The state was read by the head's hash, the logs by numbers: only now is it known that they belong together.
-        rpc.check_in_chain(head).await?;
+        let ((ring, final_ring, fresh_rules, funds), (turns, extent)) = (state?, turns?);
+        let current = match fresh_rules.or(known_rules.filter(|_| extent == Extent::OnlyTurns)) {
+            Some(current) => current,
+            None => rules::read(rpc, settings, head).await?,
+        };
+        let current = rules.insert(current);
         let ring =
             ring.ok_or_else(|| Fault::Malformed(format!("no contract at {contract} in block {}", head.number)))?;
         // Before the contract was deployed there was no ring.
-        let (final_nonce, final_epoch) = final_ring.map_or((0, 0), |ring| (ring.nonce.to(), ring.epoch));
+        let read = || final_ring.map_or(Standing { nonce: 0, epoch: 0 }, |ring| Standing::of(&ring));
+        let final_standing = known.unwrap_or_else(read);
         let turns: Vec<ObservedTurn> = turns.into_values().collect();
-        check(&turns, &ring, (final_nonce, final_epoch), finalized, cursor)?;
+        check(&turns, &ring, final_standing, finalized, cursor)?;
         Ok(ChainView {
             head: head.into(),
             finalized: finalized.into(),
@@ -66,12 +107,12 @@ impl Viewer {
             epoch: ring.epoch,
             halted: ring.halted,
             charter: ring.charter,
-            final_nonce,
-            final_epoch,
+            final_nonce: final_standing.nonce,
+            final_epoch: final_standing.epoch,
             turns,
-            allowances: rules.allowances(&settings.charter, &settings.other_assets, &ring, head.time),
-            permissions: rules.permissions,
-            master: rules.master,
+            allowances: funds.allowances(&settings.charter, &settings.other_assets, &ring, head.time),
+            permissions: current.permissions.clone(),
+            master: current.master,
             earliest: allowance::earliest(&settings.charter, &ring, head.time),
         })
     }
@@ -81,7 +122,7 @@ impl Viewer {
 fn check(
     turns: &[ObservedTurn],
     ring: &IRingMultisig::RingView,
-    (final_nonce, final_epoch): (u64, u32),
+    Standing { nonce: final_nonce, epoch: final_epoch }: Standing,
     finalized: Header,
     cursor: Cursor,
 ) -> Result<(), Fault> {

@@ -91,7 +91,7 @@ pub enum Command {
         from: usize,
         /// What it said, in its order.
         messages: Vec<Message>,
-        /// Answered when all of it is on disk.
+        /// Answered when all of it is on disk that this seat has to keep: hearsay follows.
         reply: oneshot::Sender<()>,
     },
     /// A peer answered what it was told.
@@ -278,7 +278,7 @@ impl Handle {
         self.ask(|reply| Command::Explain { reply }).await
     }
 
-    /// Hands over what a peer said; comes back when it is on disk.
+    /// Hands over what a peer said; comes back when what this seat has to keep of it is on disk.
     ///
     /// # Errors
     /// The driver has stopped: whether it is on disk is not known.

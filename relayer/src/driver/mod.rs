@@ -13,7 +13,7 @@ use std::{
 };
 
 use ring_contracts::{B256, Bytes, CompactSignature, Equivocation, Execution, Halt, RequestId, SignedRequest, Turn};
-use ring_core::{Action, ChainView, Event, Message, Phase, RequestStatus, State, Submission};
+use ring_core::{Action, ChainView, Event, Message, Phase, Record, RequestStatus, State, Submission};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, Interval, MissedTickBehavior, interval},
@@ -97,6 +97,9 @@ pub struct Driver {
     deliveries: BTreeMap<String, Place>,
     /// What people have heard of.
     worries: Worries,
+    /// What is not on disk yet. Between steps only hearsay: it goes there with whatever comes next, at the next view
+    /// of the chain or at the next tick.
+    unwritten: Vec<Record>,
     /// When the store last took something.
     written: Instant,
 }
@@ -148,6 +151,7 @@ impl Driver {
             watching: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             worries: Worries::default(),
+            unwritten: Vec::new(),
             written: Instant::now(),
         }
     }
@@ -169,6 +173,7 @@ impl Driver {
             }
             self.work(batch)?;
         }
+        self.write()?;
         self.remember_deliveries()?;
         self.store.close();
         Ok(())
@@ -253,15 +258,16 @@ impl Driver {
             let past = self.store.settled(mentioned.filter(|id| !self.state.is_open(*id)))?;
             let events = batch.events.len();
             let is_tick = batch.events.iter().any(|event| matches!(event, Event::Tick));
+            let is_view = batch.events.iter().any(|event| matches!(event, Event::Chain(_)));
             let effects = self.state.step(batch.events, &past);
+            self.unwritten.extend_from_slice(&effects.records);
             let started = Instant::now();
-            self.store.commit(&effects.records)?;
+            // A sync costs more than all else that a seat does about a turn of others.
+            if is_tick || is_view || !effects.is_hearsay() {
+                self.write()?;
+            }
             self.edges.metrics.note_step(events, &effects, started.elapsed());
             self.edges.metrics.note_overview(&self.state.overview());
-            if !effects.records.is_empty() {
-                self.written = Instant::now();
-            }
-            self.tell_of(&effects.records)?;
             let mut changed = BTreeSet::new();
             for action in effects.actions {
                 match action {
@@ -284,6 +290,17 @@ impl Driver {
             let _ = reply.send(());
         }
         batch.questions.into_iter().try_for_each(|question| self.answer_question(question))
+    }
+
+    /// Makes durable what is not yet, and tells of it.
+    fn write(&mut self) -> Result<(), StoreError> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(&self.unwritten)?;
+        self.written = Instant::now();
+        let written = std::mem::take(&mut self.unwritten);
+        self.tell_of(&written)
     }
 
     fn answer_question(&mut self, question: Command) -> Result<(), StoreError> {

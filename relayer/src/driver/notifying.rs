@@ -64,9 +64,6 @@ impl Driver {
 
     /// Tells of what is on disk by now.
     pub(super) fn tell_of(&self, records: &[Record]) -> Result<(), StoreError> {
-        if records.is_empty() {
-            return Ok(());
-        }
         if self.edges.handle.is_followed() {
             for change in self.store.changes(records)? {
                 self.edges.handle.notify(Notice::Change(change));

@@ -79,7 +79,7 @@ fn known(peer: &Peer) -> (CertificateDer<'static>, From) {
     (peer.certificate.clone(), From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) })
 }
 
-/// Answers only once everything that the messages lead to is on disk here.
+/// Answers only once everything that this seat does about the messages is on disk here, requests above all.
 async fn receive(
     State(handle): State<Handle>,
     Extension(from): Extension<From>,

@@ -24,10 +24,16 @@ async fn a_head_takes_few_questions_and_one_that_was_seen_takes_none() {
     let (blocks, other) = (proxy.count("eth_getBlockByNumber"), others(&proxy));
     proxy.until_asked("eth_getBlockByNumber", blocks + 5).await;
     assert_eq!(others(&proxy), other, "a head that was seen is read again");
+    // Until what is final is a head that was seen.
+    for _ in 0..2 {
+        treasury.anvil.mine(1).await;
+        follower.view().await;
+    }
+    let other = others(&proxy);
     treasury.anvil.mine(1).await;
     follower.view().await;
-    // The chain's id; the ring at the head and where it is final, limits, permissions, master; balance; logs.
-    assert_eq!(others(&proxy) - other, 8);
+    // The ring at the head, the balance and the logs; the rest is known since no event told of a change.
+    assert_eq!(others(&proxy) - other, 3);
 }
 
 #[tokio::test]

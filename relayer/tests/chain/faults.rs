@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use alloy::{primitives::B256, providers::Provider as _, sol_types::SolEvent as _};
-use ring_contracts::{RingMultisig, TurnId};
+use ring_contracts::{Action, Permission, Permissions, RingMultisig, TurnId};
 use ring_relayer::chain::{Cursor, WatcherSettings};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use crate::{
     anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
-    treasury::Treasury,
+    treasury::{RING, Treasury},
     wire::Wire,
 };
 
@@ -223,6 +223,7 @@ async fn what_is_final_is_read_once() {
         let mut first = true;
         move |method, parameters| match method {
             // All at once at first; then what is not final yet, and what just became so.
+            "eth_getLogs" if parameters[0]["blockHash"].is_string() => Verdict::Refuse(-32602, "no block hashes here"),
             "eth_getLogs" if blocks_asked(parameters) > 4 && !std::mem::take(&mut first) => {
                 Verdict::Refuse(-32000, "read again")
             }
@@ -240,6 +241,55 @@ async fn what_is_final_is_read_once() {
         assert_eq!(view.turns.len(), 1);
     }
     assert!(proxy.count("eth_getLogs") - logs_before <= 10, "two questions a head");
+}
+
+#[tokio::test]
+async fn of_a_head_that_follows_the_last_one_only_its_own_logs_are_read() {
+    let treasury = Treasury::new().await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    let proxy = Proxy::start(treasury.anvil.http(), {
+        let mut first = true;
+        move |method, parameters| match method {
+            "eth_getLogs" if !parameters[0]["blockHash"].is_string() && !std::mem::take(&mut first) => {
+                Verdict::Refuse(-32000, "read again")
+            }
+            _ => Verdict::Forward,
+        }
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
+    let mut view = follower.view().await;
+    for nonce in 1..5 {
+        treasury.executed(&treasury.turn(nonce, 1)).await;
+        view = follower.until_block(view.head.number + 1).await;
+        assert_eq!(view.turns.len() as u64, nonce + 1);
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+        assert_eq!(view.turns.len() as u64, nonce + 1);
+    }
+    assert_eq!(view.final_nonce, 4, "what has become final is still told");
+}
+
+#[tokio::test]
+async fn a_change_of_permissions_is_seen_even_where_an_rpc_does_not_tell_of_its_event() {
+    let treasury = Treasury::new().await;
+    let proxy = Proxy::start(treasury.anvil.http(), |method, _| match method {
+        "eth_getLogs" => Verdict::Answer(json!([])),
+        _ => Verdict::Forward,
+    });
+    let proxy = proxy.await;
+    let mut follower = Follower::of(connect(proxy.url()).await, treasury.watcher_settings());
+    let start = follower.view().await;
+    treasury.anvil.mine(1).await;
+    follower.until_block(start.head.number + 1).await;
+    let permissions = vec![Permission::bare(treasury.anvil.accounts[9])];
+    treasury.act(Action::SetPermissions { ring: RING, permissions: permissions.clone() }).await;
+    let mut view = follower.until_block(start.head.number + 2).await;
+    while view.head.number < start.head.number + 32 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+    }
+    assert_eq!(view.permissions, Permissions::new(permissions));
 }
 
 #[tokio::test]

@@ -257,7 +257,10 @@ async fn one_that_changes_its_chain_is_thrown_out_until_it_is_back() {
     is_outvoted(|method, _| match method {
         "eth_chainId" => Verdict::Answer(json!("0x1")),
         // Another chain has other blocks, final ones too.
-        "eth_getBlockByNumber" => Verdict::Change(Box::new(|block| block["hash"] = json!(B256::repeat_byte(1)))),
+        "eth_getBlockByNumber" => Verdict::Change(Box::new(|block| {
+            block["hash"] = json!(B256::repeat_byte(1));
+            block["parentHash"] = json!(B256::repeat_byte(2));
+        })),
         _ => Verdict::Forward,
     })
     .await;

@@ -61,6 +61,7 @@ impl World {
             store,
             inbox: VecDeque::new(),
             called: false,
+            unwritten: Vec::new(),
             wanted: None,
             view: None,
             floor: Floor::default(),
@@ -136,7 +137,10 @@ impl World {
         let finality_broken = Self::shows_broken_finality(&events, state.first_open_nonce());
         let mentioned = events.iter().flat_map(Event::mentions);
         let past = store.settled(mentioned.filter(|id| !state.is_open(*id)))?;
-        let Effects { records, actions } = state.step(events, &past);
+        let is_due = events.iter().any(|event| matches!(event, Event::Tick | Event::Chain(_)));
+        let effects = state.step(events, &past);
+        let may_wait = !is_due && effects.is_hearsay();
+        let Effects { records, actions } = effects;
         self.counts.steps += 1;
         if !records.is_empty() || !actions.is_empty() {
             let names = || records.iter().map(record_in_words).collect::<Vec<_>>().join(", ");
@@ -155,7 +159,9 @@ impl World {
         }
         #[cfg(feature = "planted-bugs")]
         self.sign_early(seat, &actions);
-        let Some(Process { store, .. }) = self.seats[seat].process.as_mut() else { return Ok(false) };
+        let Some(Process { store, unwritten, .. }) = self.seats[seat].process.as_mut() else { return Ok(false) };
+        unwritten.extend(records);
+        let records = if may_wait { Vec::new() } else { std::mem::take(unwritten) };
         self.counts.commits += u64::from(!records.is_empty());
         let committed = store.commit(&records);
         if let Some((crash, Place::InCommit(_))) = crash {

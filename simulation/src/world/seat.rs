@@ -44,6 +44,8 @@ pub(super) struct Process {
     pub(super) inbox: VecDeque<(Event, Option<Reply>)>,
     /// Whether it is about to look at its inbox.
     pub(super) called: bool,
+    /// What is not on disk yet: hearsay.
+    pub(super) unwritten: Vec<Record>,
     /// What should be on chain.
     pub(super) wanted: Option<Transaction>,
     /// The last view it was given.

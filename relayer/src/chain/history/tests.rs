@@ -1,6 +1,6 @@
 //! Whatever logs an RPC answers with: never a panic, and what is taken for a turn is what its log says, word for word.
 
-use alloy::primitives::{B256, Bytes, Log as Inner, LogData, U256};
+use alloy::primitives::{Bytes, Log as Inner, LogData, U256};
 use proptest::{
     prelude::*,
     sample::{Index, select},
@@ -14,7 +14,7 @@ const RING: u32 = 7;
 const HEAD: u64 = 20;
 
 fn head() -> Header {
-    Header { number: HEAD, hash: B256::repeat_byte(0x20), time: 1_000 }
+    Header { number: HEAD, hash: B256::repeat_byte(0x20), parent: B256::repeat_byte(0x1f), time: 1_000 }
 }
 
 fn read(logs: &[Log]) -> Result<Turns, Fault> {
