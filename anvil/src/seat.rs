@@ -4,8 +4,10 @@ use std::{
     ffi::OsStr,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use alloy::primitives::Address;
@@ -428,10 +430,22 @@ impl Seat {
     }
 }
 
-/// An address that nobody listens at. It is free now, not kept free.
+/// An address that nobody listens at, and no other seat of this process is given. It is free now, not kept free: so it is
+/// none of those that systems give to outgoing connections, which could take it while a seat is restarted.
 fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).wrap_err("no port is free")?;
-    listener.local_addr().wrap_err("no port is free")
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    const PORTS: Range<u32> = 10_000..32_768;
+    let count = PORTS.end - PORTS.start;
+    // Others may be looking for ports just now, each from another one on.
+    let start = std::process::id().wrapping_mul(997);
+    for _ in 0..count {
+        let place = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % count;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(PORTS.start + place)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(eyre!("no port of {PORTS:?} is free"))
 }
 
 #[derive(Serialize)]
