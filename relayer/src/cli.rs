@@ -7,9 +7,21 @@ use eyre::eyre;
 
 use crate::http::Scope;
 
+/// With which codes the process ends.
+const CODES: &str = "Exit codes:
+   0  done, or told to stop
+   1  another failure
+   2  wrong command line
+  65  the store is damaged: stop this seat, keep the file, have the key revoked
+  66  there is no store where it should be
+  69  the chain does not answer, its nodes contradict each other, or they serve another
+  74  the store could not be written or read
+  75  another process of this seat has the store
+  78  configuration, key, certificate or place of the store are wrong: trying again does not help";
+
 /// Runs one seat of a ring.
 #[derive(Debug, Parser)]
-#[command(name = "ring-relayer", version, propagate_version = true)]
+#[command(name = "ring-relayer", version, propagate_version = true, after_help = CODES)]
 pub struct Cli {
     /// The configuration of a seat. `run` takes several, of different rings: it runs them all in one process.
     #[arg(

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod driver;
 pub mod evidence;
+pub mod exit;
 pub mod explain;
 pub mod http;
 pub mod metrics;

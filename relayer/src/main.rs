@@ -11,6 +11,7 @@ use futures::future::try_join_all;
 use ring_relayer::{
     certificate,
     cli::{Cli, Command},
+    exit::Exit,
     explain,
     metrics::Metrics,
     offline,
@@ -35,7 +36,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            Exit::of(&error).into()
         }
     }
 }

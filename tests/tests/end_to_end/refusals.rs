@@ -16,9 +16,9 @@ async fn run(world: &World, seat: usize, command: &[&str], change: impl FnOnce(S
     Command::new(world.relayer()).arg("--config").arg(changed).args(command).output().await.unwrap()
 }
 
-fn assert_refused(output: &Output, words: &[&str]) {
+fn assert_refused(output: &Output, code: i32, words: &[&str]) {
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{text}");
+    assert_eq!(output.status.code(), Some(code), "{text}");
     for word in words {
         assert!(text.contains(word), "{word:?} is not in: {text}");
     }
@@ -39,44 +39,44 @@ async fn a_relayer_with_a_wrong_configuration_does_not_start_and_says_why() {
     };
 
     let unknown = run(&world, 0, &check, |text| text.replace("[ring]", "[ring]\nwindwo = 2")).await;
-    assert_refused(&unknown, &["windwo"]);
+    assert_refused(&unknown, 78, &["windwo"]);
     let chain = run(&world, 0, &check, |text| text.replace("chain_id = 31337", "chain_id = 1")).await;
-    assert_refused(&chain, &["31337", "1"]);
+    assert_refused(&chain, 69, &["31337", "1"]);
     let empty = run(&world, 0, &check, swap(&contract, nobody)).await;
-    assert_refused(&empty, &["no contract"]);
+    assert_refused(&empty, 69, &["no contract"]);
     let other = run(&world, 0, &check, |text| {
         let (head, tail) = text.split_once("[ring]").unwrap();
         format!("{}[ring]{tail}", swap(&contract, &token)(head.to_owned()))
     })
     .await;
-    assert_refused(&other, &["not a RingMultisig"]);
+    assert_refused(&other, 69, &["not a RingMultisig"]);
     let window = run(&world, 0, &check, |text| text.replace("window = 2", "window = 4")).await;
-    assert_refused(&window, &["window of 4", "3 seats"]);
+    assert_refused(&window, 78, &["window of 4", "3 seats"]);
     let quorum = run(&world, 0, &check, |text| text.replace("quorum = 2", "quorum = 3")).await;
-    assert_refused(&quorum, &["quorum of 3", "window of 2"]);
+    assert_refused(&quorum, 78, &["quorum of 3", "window of 2"]);
     let (first, second) = (world.stage.charter().seats[0], world.stage.charter().seats[1]);
     let doubled = run(&world, 0, &check, swap(&second.to_string(), &first.to_string())).await;
-    assert_refused(&doubled, &["same key"]);
+    assert_refused(&doubled, 78, &["same key"]);
 
     let running = run(&world, 0, &["run"], |text| text).await;
-    assert_refused(&running, &["in use"]);
+    assert_refused(&running, 75, &["in use"]);
     world.stage.ring.seat(0).stop().await;
     let again = run(&world, 0, &["init"], |text| text).await;
-    assert_refused(&again, &["already"]);
+    assert_refused(&again, 78, &["already"]);
     let early = run(&world, 0, &["resume", "--epoch", "9"], |text| text).await;
-    assert_refused(&early, &["epoch 1", "9"]);
+    assert_refused(&early, 1, &["epoch 1", "9"]);
     let present = run(&world, 0, &["resume", "--epoch", "1"], |text| text).await;
-    assert_refused(&present, &["takes part in epoch 1 already"]);
+    assert_refused(&present, 1, &["takes part in epoch 1 already"]);
     let store = world.stage.ring.seats()[0].store();
     let hidden = store.with_extension("hidden");
     fs::rename(&store, &hidden).unwrap();
-    assert_refused(&run(&world, 0, &["run"], |text| text).await, &["no store", "init"]);
+    assert_refused(&run(&world, 0, &["run"], |text| text).await, 66, &["no store", "init"]);
     fs::rename(&hidden, &store).unwrap();
     let password = world.stage.ring.seats()[0].key().password_file.clone();
     let right = fs::read_to_string(&password).unwrap();
     fs::write(&password, "wrong").unwrap();
     let wrong = run(&world, 0, &check, |text| text).await;
-    assert_refused(&wrong, &["does not open"]);
+    assert_refused(&wrong, 78, &["does not open"]);
     assert!(!String::from_utf8_lossy(&wrong.stderr).contains("wrong\""), "a password is never shown");
     fs::write(&password, right).unwrap();
 
