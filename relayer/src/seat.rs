@@ -20,12 +20,12 @@ use crate::{
     driver::{Driver, Edges, Handle, Outbox},
     http,
     metrics::Metrics,
+    notify::{self, Deliverer, Subscriber},
     peers::{self, Peers},
     rebuild,
     signer::KeystoreSigner,
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
-    webhook::{self, Deliverer},
 };
 
 /// How long the parts may take to end.
@@ -361,16 +361,14 @@ impl Seat {
         outcome
     }
 
-    /// What delivers to the webhooks, from where it was left.
-    fn deliverers(&self, store: &mut Store, handle: &Handle) -> eyre::Result<Vec<Deliverer>> {
-        let source = webhook::Source { ring: self.settings.ring, seat: self.seat, key: self.settings.key };
-        let mut deliverers = Vec::new();
-        for webhook in &self.config.webhooks {
-            let place = store.webhook(&webhook.name)?;
-            let pace = webhook::Pace::default();
-            deliverers.push(Deliverer::new(webhook.clone(), source, handle.clone(), pace, place)?);
-        }
-        Ok(deliverers)
+    /// What tells the subscribers, from where that was left.
+    fn deliverers(&self, store: &mut Store, handle: &Handle) -> Result<Vec<Deliverer>, StoreError> {
+        let source = notify::Source { ring: self.settings.ring, seat: self.seat, key: self.settings.key };
+        let deliverer = |subscriber: &Subscriber| {
+            let place = store.delivered(&subscriber.name)?;
+            Ok(Deliverer::new(subscriber.clone(), source, handle.clone(), notify::Pace::default(), place))
+        };
+        self.config.subscribers.iter().map(deliverer).collect()
     }
 
     /// Listens for the other seats and starts talking to them; in a ring of one there are none.

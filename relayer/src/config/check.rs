@@ -108,7 +108,7 @@ impl Check<'_> {
             None => Some(None),
         };
         let policy = self.policy(&raw.policy, seats);
-        let webhooks = self.webhooks(&raw.webhook);
+        let subscribers = self.subscribers(&raw.webhook, &raw.notify_command);
         let evidence = self.evidence(raw, chain.as_ref());
         Some(Config {
             chain: chain?,
@@ -119,7 +119,7 @@ impl Check<'_> {
             peers: peers?,
             evidence: evidence?,
             policy: policy?,
-            webhooks: webhooks?,
+            subscribers: subscribers?,
             warnings: Vec::new(),
         })
     }

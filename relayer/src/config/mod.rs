@@ -6,9 +6,9 @@
 
 mod check;
 mod files;
+mod notify;
 mod raw;
 mod tokens;
-mod webhooks;
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -20,9 +20,9 @@ pub use crate::chain::{Finality, L1Fee};
 use crate::{
     evidence::Sources,
     http::{Rate, Token},
+    notify::Subscriber,
     peers::{Identity, Peer},
     store::Location,
-    webhook::Webhook,
 };
 
 pub use files::{SecretFileError, read_secret};
@@ -51,7 +51,7 @@ pub struct Config {
     /// The rules that all seats share.
     pub policy: Policy,
     /// Who is told what happens.
-    pub webhooks: Vec<Webhook>,
+    pub subscribers: Vec<Subscriber>,
     /// What is allowed and still worth a word to the operator.
     pub warnings: Vec<String>,
 }

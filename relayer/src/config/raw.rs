@@ -18,6 +18,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
     #[serde(default)]
+    pub(super) notify_command: Vec<NotifyCommand>,
+    #[serde(default)]
     pub(super) evidence: Evidence,
     #[serde(default)]
     pub(super) requester: Vec<Requester>,
@@ -118,6 +120,14 @@ impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotifyCommand {
+    pub(super) name: String,
+    pub(super) command: Vec<String>,
+    pub(super) events: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 use tempfile::TempDir;
 
 use super::*;
+use crate::notify::Means;
 
 const RPC: &str = "\"ws://127.0.0.1:8545/secret-token\"";
 const FILE: &str = r#"
@@ -423,11 +424,47 @@ fn a_webhook_is_read_and_its_secret_does_not_show() {
     let text = with_webhook("shop", "https://shop.example/hidden", "\"final\", \"halted\"");
     let config = load_webhook("0123456789abcdef\n", &text).unwrap();
     assert_eq!(config.warnings, [""; 0]);
-    let [webhook] = &config.webhooks[..] else { panic!("{config:?}") };
-    let plain = crate::webhook::Secret::new(zeroize::Zeroizing::new(b"0123456789abcdef".to_vec()));
-    assert_eq!(webhook.secret.sign(1, b"x"), plain.sign(1, b"x"), "a line break at the end is not part of it");
+    let [Subscriber { means: Means::Webhook(webhook), .. }] = &config.subscribers[..] else { panic!("{config:?}") };
+    let plain = crate::notify::Secret::new(zeroize::Zeroizing::new(b"0123456789abcdef".to_vec()));
+    assert_eq!(webhook.secret().sign(1, b"x"), plain.sign(1, b"x"), "a line break at the end is not part of it");
     let shown = format!("{config:?}");
     assert!(!shown.contains("0123456789abcdef") && !shown.contains("hidden"), "{shown}");
+}
+
+fn with_command(name: &str, command: &str, events: &str) -> String {
+    format!("{FILE}[[notify_command]]\nname = \"{name}\"\ncommand = [{command}]\nevents = [{events}]\n")
+}
+
+#[test]
+fn a_command_is_a_program_by_its_whole_path() {
+    let config = load(&with_command("pager", "\"/bin/sh\", \"-c\", \"true\"", "\"halted\"")).unwrap();
+    let [Subscriber { means: Means::Program(program), .. }] = &config.subscribers[..] else { panic!("{config:?}") };
+    assert_eq!(
+        (program.path.to_str(), &program.arguments[..]),
+        (Some("/bin/sh"), &["-c", "true"].map(String::from)[..])
+    );
+    let twice = with_command("pager", "\"/bin/sh\"", "\"halted\"");
+    let twice = format!("{twice}{}", &twice[FILE.len()..]);
+    for (text, field) in [
+        (with_command("pager", "\"sh\"", "\"halted\""), "notify_command[0].command: \"sh\""),
+        (with_command("pager", "\"/etc/passwd\"", "\"halted\""), "notify_command[0].command: /etc/passwd"),
+        (with_command("pager", "\"/nowhere/sh\"", "\"halted\""), "notify_command[0].command: /nowhere/sh"),
+        (with_command("pager", "", "\"halted\""), "notify_command[0].command: empty"),
+        (with_command("pager", "\"/bin/sh\"", "\"paid\""), "notify_command[0].events"),
+        (with_command("pager", "\"/bin/sh\"", ""), "notify_command[0].events"),
+        (with_command("", "\"/bin/sh\"", "\"halted\""), "notify_command[0].name"),
+        (twice, "notify_command[1].name"),
+    ] {
+        let Err(error @ ConfigError::Values { .. }) = load(&text) else { panic!("{text}") };
+        assert!(error.to_string().contains(field), "{field}: {error}");
+    }
+    let both = format!(
+        "{}{}",
+        with_webhook("pager", "https://x.example", "\"halted\""),
+        &with_command("pager", "\"/bin/sh\"", "\"halted\"")[FILE.len()..]
+    );
+    let Err(error) = load_webhook("0123456789abcdef", &both) else { panic!("{both}") };
+    assert!(error.to_string().contains("notify_command[0].name"), "a command has a webhook's name: {error}");
 }
 
 #[test]

@@ -63,10 +63,10 @@ pub enum Command {
         /// Where the answer goes.
         reply: oneshot::Sender<History>,
     },
-    /// A webhook has been delivered up to here. Remembered soon.
+    /// A subscriber has been told up to here. Remembered soon.
     Delivery {
-        /// Which webhook.
-        webhook: String,
+        /// Which subscriber.
+        subscriber: String,
         /// Up to where.
         place: Place,
     },
@@ -246,12 +246,12 @@ impl Handle {
         self.ask(|reply| Command::History { after, rows, reply }).await
     }
 
-    /// Says up to where a webhook has been delivered. It is remembered soon, and at the latest when the driver stops.
+    /// Says up to where a subscriber has been told. It is remembered soon, and at the latest when the driver stops.
     ///
     /// # Errors
     /// The driver has stopped.
-    pub async fn note_delivery(&self, webhook: String, place: Place) -> Result<(), Stopped> {
-        self.commands.send(Command::Delivery { webhook, place }).await.map_err(|_| Stopped)
+    pub async fn note_delivery(&self, subscriber: String, place: Place) -> Result<(), Stopped> {
+        self.commands.send(Command::Delivery { subscriber, place }).await.map_err(|_| Stopped)
     }
 
     /// Makes sure that the store takes what it is given.

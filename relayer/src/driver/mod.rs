@@ -93,7 +93,7 @@ pub struct Driver {
     waiting: BTreeMap<RequestId, Vec<Asking>>,
     /// Clients that wait until requests are so far.
     watching: notifying::Watching,
-    /// Up to where webhooks have been delivered, as far as that is not remembered yet.
+    /// Up to where subscribers have been told, as far as that is not remembered yet.
     deliveries: BTreeMap<String, Place>,
     /// What people have heard of.
     worries: Worries,
@@ -230,8 +230,8 @@ impl Driver {
             Work::Command(Command::Found { request, evidence }) => {
                 batch.events.push(Event::Found { request, evidence });
             }
-            Work::Command(Command::Delivery { webhook, place }) => {
-                self.deliveries.insert(webhook, place);
+            Work::Command(Command::Delivery { subscriber, place }) => {
+                self.deliveries.insert(subscriber, place);
             }
             Work::Command(
                 question @ (Command::Detail { .. }
@@ -333,7 +333,7 @@ impl Driver {
         if self.deliveries.is_empty() {
             return Ok(());
         }
-        self.store.note_webhooks(&std::mem::take(&mut self.deliveries))?;
+        self.store.note_deliveries(&std::mem::take(&mut self.deliveries))?;
         self.written = Instant::now();
         Ok(())
     }

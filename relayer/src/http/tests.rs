@@ -779,7 +779,7 @@ fn the_description_has_every_event_that_a_webhook_can_have() {
     let titles: BTreeSet<_> = events.iter().map(|event| event["title"].as_str().unwrap()).collect();
     assert_eq!(titles, BTreeSet::from(["request", "head", "halted", "joined", "alarm", "lagged"]));
     let text = include_str!("../../../docs/api.yaml");
-    for subject in crate::webhook::Subject::ALL {
+    for subject in crate::notify::Subject::ALL {
         assert!(text.contains(&format!("`{}`", subject.name())), "{subject:?}");
     }
 }

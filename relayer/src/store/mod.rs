@@ -263,11 +263,11 @@ impl Store {
         Ok(changes)
     }
 
-    /// Up to where a webhook has been delivered. One that was never heard of begins now, and is remembered.
+    /// Up to where a subscriber has been told. One that was never heard of begins now, and is remembered.
     ///
     /// # Errors
     /// `Database`.
-    pub fn webhook(&mut self, name: &str) -> Result<Place, StoreError> {
+    pub fn delivered(&mut self, name: &str) -> Result<Place, StoreError> {
         let rows = self.database.query("SELECT seq, place FROM webhooks WHERE name = $1", vec![name.into()])?;
         let known =
             rows.first().and_then(|row| Some(Place { seq: row.integer(0)?, index: row.integer(1)?.try_into().ok()? }));
@@ -275,17 +275,17 @@ impl Store {
             Some(place) => Ok(place),
             None => {
                 let place = self.end();
-                self.note_webhooks(&BTreeMap::from([(name.to_owned(), place)]))?;
+                self.note_deliveries(&BTreeMap::from([(name.to_owned(), place)]))?;
                 Ok(place)
             }
         }
     }
 
-    /// Remembers up to where webhooks have been delivered.
+    /// Remembers up to where subscribers have been told.
     ///
     /// # Errors
     /// `Database`.
-    pub fn note_webhooks(&mut self, places: &BTreeMap<String, Place>) -> Result<(), StoreError> {
+    pub fn note_deliveries(&mut self, places: &BTreeMap<String, Place>) -> Result<(), StoreError> {
         let transaction = self.database.begin()?;
         for (name, place) in places {
             let upsert = "INSERT INTO webhooks VALUES ($1, $2, $3)

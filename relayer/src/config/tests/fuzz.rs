@@ -113,7 +113,7 @@ fn check_refusal(error: &ConfigError) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "chain",
     "ring",
     "signer",
@@ -122,6 +122,7 @@ const SECTIONS: [&str; 11] = [
     "peers",
     "policy",
     "webhook",
+    "notify_command",
     "evidence",
     "requester",
     "recipient_limit",

@@ -1,14 +1,13 @@
-//! One endpoint.
+//! Telling one subscriber.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use reqwest::{Client, header, redirect};
 use ring_contracts::Address;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{Subject, Webhook};
+use super::{Subject, Subscriber};
 use crate::{
     driver::{Handle, Stopped},
     http::EventId,
@@ -17,7 +16,7 @@ use crate::{
 
 /// How many records are read of the history at a time: so few that nobody else waits for it.
 const ROWS: usize = 200;
-/// How often at most one endpoint's trouble is worth a line.
+/// How often at most one subscriber's trouble is worth a line.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Whose events they are.
@@ -34,7 +33,7 @@ pub struct Source {
 /// How patient a delivery is.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How long an endpoint may take to answer.
+    /// How long a subscriber may take to take an event.
     pub answer: Duration,
     /// How long to wait after the first failure, at least. Twice as long after each.
     pub first_pause: Duration,
@@ -49,7 +48,7 @@ impl Default for Pace {
     }
 }
 
-/// What is posted.
+/// What is told.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -59,13 +58,12 @@ struct Body<'a> {
     event: &'a DurableEvent,
 }
 
-/// Delivers to one endpoint.
+/// Delivers to one subscriber.
 #[derive(Debug)]
 pub struct Deliverer {
-    webhook: Webhook,
+    subscriber: Subscriber,
     source: Source,
     handle: Handle,
-    client: Client,
     pace: Pace,
     place: Place,
     warned: Option<Instant>,
@@ -73,23 +71,8 @@ pub struct Deliverer {
 
 impl Deliverer {
     /// Begins after a place.
-    ///
-    /// # Errors
-    /// The HTTP client cannot be made.
-    pub fn new(
-        webhook: Webhook,
-        source: Source,
-        handle: Handle,
-        pace: Pace,
-        place: Place,
-    ) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("ring-relayer/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(pace.answer)
-            .build()?;
-        Ok(Self { webhook, source, handle, client, pace, place, warned: None })
+    pub fn new(subscriber: Subscriber, source: Source, handle: Handle, pace: Pace, place: Place) -> Self {
+        Self { subscriber, source, handle, pace, place, warned: None }
     }
 
     /// Delivers until the driver stops.
@@ -103,7 +86,7 @@ impl Deliverer {
         loop {
             let history = self.handle.history(self.place, ROWS).await?;
             for change in &history.changes {
-                if self.webhook.subjects.contains(&Subject::of(&change.event)) {
+                if self.subscriber.subjects.contains(&Subject::of(&change.event)) {
                     self.deliver(change).await;
                     self.note(change.place).await?;
                 }
@@ -120,10 +103,10 @@ impl Deliverer {
 
     async fn note(&mut self, place: Place) -> Result<(), Stopped> {
         self.place = place;
-        self.handle.note_delivery(self.webhook.name.clone(), place).await
+        self.handle.note_delivery(self.subscriber.name.clone(), place).await
     }
 
-    /// Posts an event until it is taken, however long that takes.
+    /// Tells of an event until it is taken, however long that takes.
     async fn deliver(&mut self, change: &Change) {
         let Source { ring, seat, key } = self.source;
         let id = EventId::new(key, change.place).to_string();
@@ -137,49 +120,25 @@ impl Deliverer {
             .with_jitter()
             .without_max_times()
             .build();
-        while let Err(reason) = self.post(&body).await {
+        while let Err(reason) = self.subscriber.means.tell(&body, self.pace.answer).await {
             self.warn(&id, &reason);
             sleep(pauses.next().unwrap_or(self.pace.longest_pause)).await;
         }
-        tracing::debug!(webhook = self.webhook.name, id, "delivered");
-    }
-
-    async fn post(&self, body: &[u8]) -> Result<(), String> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let post = self
-            .client
-            .post(self.webhook.url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("ring-signature", self.webhook.secret.sign(time, body))
-            .body(body.to_vec());
-        match post.send().await {
-            Ok(response) if response.status().is_success() => Ok(()),
-            Ok(response) => Err(format!("it answered {}", response.status())),
-            Err(error) => Err(innermost(error.without_url())),
-        }
+        tracing::debug!(subscriber = self.subscriber.name, id, "delivered");
     }
 
     fn warn(&mut self, id: &str, reason: &str) {
-        let name = &self.webhook.name;
+        let name = &self.subscriber.name;
         if self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             self.warned = Some(Instant::now());
             tracing::warn!(
-                webhook = name,
+                subscriber = name,
                 id,
                 reason,
-                "an event cannot be delivered, trying again: look at the endpoint"
+                "an event cannot be delivered, trying again: look at whoever is to take it"
             );
         } else {
-            tracing::debug!(webhook = name, id, reason, "an event cannot be delivered, trying again");
+            tracing::debug!(subscriber = name, id, reason, "an event cannot be delivered, trying again");
         }
     }
-}
-
-/// The innermost cause: the outer ones say only that something failed.
-fn innermost(error: reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

@@ -17,6 +17,8 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod programs;
+
 use super::*;
 use crate::{
     http::EventId,
@@ -146,13 +148,10 @@ async fn talk(
     }
 }
 
-fn webhook(address: SocketAddr, subjects: &[Subject]) -> Webhook {
-    Webhook {
-        name: NAME.into(),
-        url: format!("http://{address}/hooks/secret-path").parse().unwrap(),
-        secret: Secret::new(Zeroizing::new(SECRET.to_vec())),
-        subjects: subjects.iter().copied().collect(),
-    }
+fn webhook(address: SocketAddr, subjects: &[Subject]) -> Subscriber {
+    let url = format!("http://{address}/hooks/secret-path").parse().unwrap();
+    let webhook = Webhook::new(url, Secret::new(Zeroizing::new(SECRET.to_vec()))).unwrap();
+    Subscriber { name: NAME.into(), means: Means::Webhook(webhook), subjects: subjects.iter().copied().collect() }
 }
 
 const QUICK: Pace = Pace {
@@ -163,12 +162,14 @@ const QUICK: Pace = Pace {
 
 /// Starts a process of the seat that delivers.
 async fn start(bench: &Bench, address: SocketAddr, subjects: &[Subject], pace: Pace) -> (Running, JoinHandle<()>) {
-    // Clients want one, even for plain HTTP.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let place = bench.store().webhook(NAME).unwrap();
+    start_telling(bench, webhook(address, subjects), pace).await
+}
+
+async fn start_telling(bench: &Bench, subscriber: Subscriber, pace: Pace) -> (Running, JoinHandle<()>) {
+    let place = bench.store().delivered(&subscriber.name).unwrap();
     let running = bench.start().await;
     let source = Source { ring: 1, seat: 0, key: bench.key() };
-    let deliverer = Deliverer::new(webhook(address, subjects), source, running.handle.clone(), pace, place).unwrap();
+    let deliverer = Deliverer::new(subscriber, source, running.handle.clone(), pace, place);
     (running, tokio::spawn(deliverer.run()))
 }
 
@@ -330,13 +331,13 @@ fn a_new_webhook_begins_now_and_its_place_is_kept() {
     let bench = Bench::new();
     let mut store = bench.store();
     let now = store.end();
-    assert_eq!(store.webhook(NAME).unwrap(), now);
+    assert_eq!(store.delivered(NAME).unwrap(), now);
     store.commit(&[ring_core::Record::EpochOver { epoch: 1 }]).unwrap();
-    assert_eq!(store.webhook(NAME).unwrap(), now);
+    assert_eq!(store.delivered(NAME).unwrap(), now);
     let later = Place { seq: 2, index: 5 };
-    store.note_webhooks(&[(NAME.to_owned(), later)].into()).unwrap();
+    store.note_deliveries(&[(NAME.to_owned(), later)].into()).unwrap();
     store.close();
-    assert_eq!(bench.store().webhook(NAME).unwrap(), later);
+    assert_eq!(bench.store().delivered(NAME).unwrap(), later);
 }
 
 #[test]

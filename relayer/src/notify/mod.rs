@@ -1,37 +1,54 @@
-//! Telling others what happened: each event posted until it is taken, one after the other.
+//! Telling others what happened: each event told until it is taken, one after the other.
 //!
-//! What is told comes from the journal, and the store remembers up to where: neither a restart nor an endpoint that is away
-//! loses anything. What was delivered just before a crash may be delivered again, under the same id.
+//! ```text
+//!   journal ──▶ Deliverer ──┬──▶ Webhook   posted, signed
+//!   (store)  ◀── place ─────┴──▶ Program   run, with the event as its input
+//! ```
+//!
+//! What is told comes from the journal, and the store remembers up to where: neither a restart nor somebody who is away loses
+//! anything. What was delivered just before a crash may be delivered again, under the same id.
 
 mod deliver;
+mod program;
 mod secret;
+mod webhook;
 
-use std::{collections::BTreeSet, fmt};
-
-use reqwest::Url;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{driver::Status, store::DurableEvent};
 
 pub use deliver::{Deliverer, Pace, Source};
+pub use program::Program;
 pub use secret::Secret;
+pub use webhook::Webhook;
 
-/// Where to tell what.
-#[derive(Clone)]
-pub struct Webhook {
+/// Who is told what.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
     /// Its name: by it the store remembers what has been delivered.
     pub name: String,
-    /// Where to post.
-    pub url: Url,
-    /// What the posts are signed with.
-    pub secret: Secret,
-    /// What is told.
+    /// How it is told.
+    pub means: Means,
+    /// What it is told.
     pub subjects: BTreeSet<Subject>,
 }
 
-// Without the URL: its path may be all that keeps others from posting there.
-impl fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("name", &self.name).field("subjects", &self.subjects).finish_non_exhaustive()
+/// How an event gets to somebody.
+#[derive(Clone, Debug)]
+pub enum Means {
+    /// It is posted.
+    Webhook(Webhook),
+    /// A program of this host is run.
+    Program(Program),
+}
+
+impl Means {
+    /// Tells of an event, as JSON. It has been taken if there is no reason against it.
+    async fn tell(&self, body: &[u8], patience: Duration) -> Result<(), String> {
+        match self {
+            Self::Webhook(webhook) => webhook.post(body, patience).await,
+            Self::Program(program) => program.run(body, patience).await,
+        }
     }
 }
 
