@@ -223,10 +223,10 @@ impl Backend {
                     last = Some(status);
                     match status.stage {
                         Stage::Final => return Ok(true),
-                        Stage::Failed | Stage::Expired | Stage::Disputed => {
+                        Stage::Failed | Stage::Expired | Stage::Cancelled | Stage::Disputed => {
                             bail!("{} says that its payment is {:?}", client.base(), status.stage)
                         }
-                        Stage::Received | Stage::Accepted | Stage::Signing | Stage::Executed => {}
+                        Stage::Received | Stage::Accepted | Stage::Signing | Stage::Cancelling | Stage::Executed => {}
                     }
                 }
                 Ok(None) => return Ok(false),

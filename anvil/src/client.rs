@@ -5,7 +5,7 @@ use std::time::Duration;
 use eyre::{Result, WrapErr, eyre};
 use futures::{Stream, StreamExt};
 use reqwest::StatusCode;
-use ring_contracts::{Address, B256, RequestId, SignedRequest};
+use ring_contracts::{Address, B256, RequestId, SignedCancellation, SignedRequest};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub enum Stage {
     Accepted,
     /// Bound to a turn.
     Signing,
+    /// Cancelled, while a turn with it may still be executed.
+    Cancelling,
     /// In a block.
     Executed,
     /// Done for ever.
@@ -36,6 +38,8 @@ pub enum Stage {
     Failed,
     /// Its time passed.
     Expired,
+    /// Cancelled for good.
+    Cancelled,
     /// A turn that the seat did not agree to carries its id.
     Disputed,
 }
@@ -151,6 +155,19 @@ impl Client {
     pub async fn submit(&self, request: &SignedRequest) -> Result<Status, ClientError> {
         let url = format!("{}/v1/requests", self.base);
         let (status, body) = self.ask(self.http.post(&url).json(request), &url).await?;
+        match status.is_success() {
+            true => read(&url, &body),
+            false => Err(failure(url, status, &body)),
+        }
+    }
+
+    /// Cancels a request. Doing so again is harmless.
+    ///
+    /// # Errors
+    /// The cancellation is not taken, or whether it is is not known.
+    pub async fn cancel(&self, signed: &SignedCancellation) -> Result<Status, ClientError> {
+        let url = format!("{}/v1/requests/{}/cancel", self.base, signed.cancellation.id);
+        let (status, body) = self.ask(self.http.post(&url).json(signed), &url).await?;
         match status.is_success() {
             true => read(&url, &body),
             false => Err(failure(url, status, &body)),

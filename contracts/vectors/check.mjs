@@ -18,7 +18,7 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-const FILES = ["turns.json", "actions.json", "requests.json"];
+const FILES = ["turns.json", "actions.json", "requests.json", "cancellations.json"];
 
 const word = (value) => pad(numberToHex(value), { size: 32 });
 

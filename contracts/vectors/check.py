@@ -10,7 +10,7 @@ from eth_account.messages import encode_typed_data
 from eth_keys import keys
 from eth_utils import keccak, to_checksum_address
 
-FILES = ["turns.json", "actions.json", "requests.json"]
+FILES = ["turns.json", "actions.json", "requests.json", "cancellations.json"]
 
 
 def unhex(text):

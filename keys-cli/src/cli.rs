@@ -95,6 +95,8 @@ pub enum Command {
     Prove(ProveArgs),
     /// Ask a relayer for a payment, as a client does
     Request(RequestArgs),
+    /// Take a request back with the requester's key, as long as no turn carries it
+    Cancel(CancelArgs),
 }
 
 /// A ring.
@@ -328,6 +330,29 @@ pub struct RequestArgs {
     #[arg(long)]
     pub chain_id: Option<u64>,
     /// Wait until the request is final
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "SPAN", default_value = "30m", value_parser = time::parse_span, requires = "wait")]
+    pub patience: Duration,
+}
+
+/// A request that its client takes back.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// A relayer's address, http:// or https://: one that knows the request
+    #[arg(long, value_name = "URL")]
+    pub relayer: String,
+    /// The key that signed the request.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// The request's name
+    #[arg(long, value_parser = parse_id)]
+    pub id: RequestId,
+    /// The chain's id, instead of --rpc
+    #[arg(long)]
+    pub chain_id: Option<u64>,
+    /// Wait until the request is cancelled for good
     #[arg(long)]
     pub wait: bool,
     /// How long to wait at most

@@ -194,8 +194,10 @@ fn of_request(failure: &RequestFailure) -> u8 {
     match failure {
         RequestFailure::Url(_) | RequestFailure::Invalid(_) => 2,
         RequestFailure::OtherChain { .. } => 4,
-        RequestFailure::Unreachable { .. } | RequestFailure::NoAnswer { .. } => 5,
-        RequestFailure::Refused { .. } | RequestFailure::EndedBadly { .. } => 6,
+        RequestFailure::Unreachable { .. }
+        | RequestFailure::NoAnswer { .. }
+        | RequestFailure::CancellationUnanswered { .. } => 5,
+        RequestFailure::Refused { .. } | RequestFailure::EndedBadly { .. } | RequestFailure::ContentUnknown { .. } => 6,
         RequestFailure::NotYet { .. } => 7,
     }
 }

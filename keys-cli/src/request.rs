@@ -8,7 +8,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use reqwest::{StatusCode, Url};
-use ring_contracts::{Domain, IERC20, Request, RequestId, SignedRequest};
+use ring_contracts::{Cancellation, Domain, IERC20, Request, RequestId, SignedCancellation, SignedRequest};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -82,6 +82,28 @@ pub enum RequestFailure {
         /// The request's expiry.
         expiry: u64,
     },
+    /// The relayer's answer to a cancellation is lost: it may have taken it.
+    #[error(
+        "whether the relayer {relayer} took the cancellation is not known ({reason}): repeat the same command, which cancels \
+         the same request"
+    )]
+    CancellationUnanswered {
+        /// Scheme and host.
+        relayer: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The relayer does not say what the request asks for.
+    #[error(
+        "the relayer {relayer} does not know what request {id} asked for: it was executed or disputed before the relayer \
+         had heard of it, and cannot be cancelled"
+    )]
+    ContentUnknown {
+        /// Scheme and host.
+        relayer: String,
+        /// The request's id.
+        id: RequestId,
+    },
     /// The relayer says no.
     #[error("the relayer {relayer} refused ({status}{}): {message}", code.as_ref().map(|code| format!(", {code}")).unwrap_or_default())]
     Refused {
@@ -94,7 +116,7 @@ pub enum RequestFailure {
         /// Its words.
         message: String,
     },
-    /// It ended, and not by being executed.
+    /// It ended, and not as it was wanted to.
     #[error("request {id} ended as {status:?}: {answer}")]
     EndedBadly {
         /// The request's id.
@@ -137,6 +159,21 @@ impl Payment {
     }
 }
 
+/// The cancellation of a request, signed.
+///
+/// # Errors
+/// The key does not sign.
+pub fn sign_cancellation(
+    request: &Request,
+    domain: &Domain,
+    key: &PrivateKeySigner,
+) -> Result<SignedCancellation, Error> {
+    let cancellation = Cancellation::of(request, domain);
+    let signature =
+        key.sign_hash_sync(&cancellation.digest(domain)).map_err(|_| Error::SigningFailed { signer: key.address() })?;
+    Ok(SignedCancellation { cancellation, signature: signature.as_bytes().into() })
+}
+
 /// A relayer's HTTP interface.
 #[derive(Clone, Debug)]
 pub struct Relayer {
@@ -152,6 +189,27 @@ pub struct Answer {
     pub status: String,
     /// All it said.
     pub whole: Value,
+}
+
+/// How somebody who waits for a request wants it to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Paid.
+    Paid,
+    /// Not paid, ever.
+    NotPaid,
+}
+
+impl Wanted {
+    /// Whether a status is such an end; `None`: it is no end.
+    fn is_met_by(self, status: &str) -> Option<bool> {
+        match status {
+            "final" => Some(self == Self::Paid),
+            "cancelled" | "expired" => Some(self == Self::NotPaid),
+            "failed" | "disputed" => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// What a relayer says when it refuses (RFC 9457).
@@ -194,6 +252,42 @@ impl Relayer {
     /// # Errors
     /// `Refused`; `Unreachable` if it never arrived; `NoAnswer` if it may have.
     pub async fn post(&self, signed: &SignedRequest) -> Result<Answer, RequestFailure> {
+        let Request { id, expiry, .. } = signed.request;
+        let relayer = self.name.clone();
+        let no_answer = |reason| RequestFailure::NoAnswer { relayer, reason, id, expiry };
+        self.insist(|| self.client.post(self.requests.clone()).json(signed), no_answer).await
+    }
+
+    /// Posts a cancellation. Asks again when the answer is lost.
+    ///
+    /// # Errors
+    /// `Refused`; `Unreachable` if it never arrived; `CancellationUnanswered` if it may have.
+    pub async fn cancel(&self, signed: &SignedCancellation) -> Result<Answer, RequestFailure> {
+        let url = format!("{}/{}/cancel", self.requests, signed.cancellation.id);
+        let relayer = self.name.clone();
+        let no_answer = |reason| RequestFailure::CancellationUnanswered { relayer, reason };
+        self.insist(|| self.client.post(&url).json(signed), no_answer).await
+    }
+
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// `Refused`; `Unreachable`; `ContentUnknown`.
+    pub async fn content(&self, id: RequestId) -> Result<Request, RequestFailure> {
+        let url = format!("{}/{id}", self.requests);
+        let relayer = self.name.clone();
+        let no_answer = |reason| RequestFailure::Unreachable { relayer, reason };
+        let answer = self.insist(|| self.client.get(&url), no_answer).await?;
+        let content = answer.whole.get("request").cloned().and_then(|content| serde_json::from_value(content).ok());
+        content.ok_or_else(|| RequestFailure::ContentUnknown { relayer: self.name.clone(), id })
+    }
+
+    /// Asks until there is an answer, some times.
+    async fn insist(
+        &self,
+        ask: impl Fn() -> reqwest::RequestBuilder,
+        no_answer: impl FnOnce(String) -> RequestFailure,
+    ) -> Result<Answer, RequestFailure> {
         let mut last = String::new();
         let mut may_have_arrived = false;
         for attempt in 0..ATTEMPTS {
@@ -201,7 +295,7 @@ impl Relayer {
                 tell(format_args!("{last}; asking again"));
                 tokio::time::sleep(PAUSE).await;
             }
-            match self.attempt(self.client.post(self.requests.clone()).json(signed)).await {
+            match self.attempt(ask()).await {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Failed { reason, arrived } => {
@@ -210,11 +304,9 @@ impl Relayer {
                 }
             }
         }
-        let relayer = self.name.clone();
-        let Request { id, expiry, .. } = signed.request;
         Err(match may_have_arrived {
-            true => RequestFailure::NoAnswer { relayer, reason: last, id, expiry },
-            false => RequestFailure::Unreachable { relayer, reason: last },
+            true => no_answer(last),
+            false => RequestFailure::Unreachable { relayer: self.name.clone(), reason: last },
         })
     }
 
@@ -222,18 +314,18 @@ impl Relayer {
     ///
     /// # Errors
     /// `Refused`; `EndedBadly`; `NotYet` after `patience`.
-    pub async fn wait(&self, id: RequestId, patience: Duration) -> Result<Answer, RequestFailure> {
+    pub async fn wait(&self, id: RequestId, wanted: Wanted, patience: Duration) -> Result<Answer, RequestFailure> {
         let start = Instant::now();
         let url = format!("{}/{id}", self.requests);
         let mut shown = String::new();
         loop {
             let status = match self.attempt(self.client.get(&url)).await {
-                Attempt::Answered(answer) => match answer.status.as_str() {
-                    "final" => return Ok(answer),
-                    "failed" | "expired" | "disputed" => {
+                Attempt::Answered(answer) => match wanted.is_met_by(&answer.status) {
+                    Some(true) => return Ok(answer),
+                    Some(false) => {
                         return Err(RequestFailure::EndedBadly { id, status: answer.status, answer: answer.whole });
                     }
-                    _ => answer.status,
+                    None => answer.status,
                 },
                 Attempt::Refused(refusal) => return Err(refusal),
                 Attempt::Failed { reason, .. } => format!("unknown: {reason}"),

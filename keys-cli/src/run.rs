@@ -12,14 +12,14 @@ use crate::{
     action::{self, Document, Preparation, Wish},
     chain::Chain,
     cli::{
-        Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PrepareArgs, PrepareCommand,
-        PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
+        CancelArgs, Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PrepareArgs,
+        PrepareCommand, PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
     },
     deploy, description,
     error::Error,
     output::{Output, tell},
     prove,
-    request::{Payment, Relayer, RequestFailure},
+    request::{self, Payment, Relayer, RequestFailure, Wanted},
     ring::Ring,
     rpc::{Connection, Sent},
     secret, status, time,
@@ -81,6 +81,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             show_sent(prove::submit(&chain, &args.input, || open(&args.key)).await?, output)
         }
         Command::Request(args) => request(&global, args, output).await,
+        Command::Cancel(args) => cancel(&global, args, output).await,
     }
 }
 
@@ -208,8 +209,32 @@ async fn request(global: &GlobalArgs, args: RequestArgs, output: Output) -> Resu
     // Before it is sent: whatever happens then, this is the name to ask for.
     tell(format_args!("request {id}, expires at {} ({})", payment.expiry, time::in_utc(payment.expiry)));
     let answer = relayer.post(&signed).await?;
-    let answer = if args.wait { relayer.wait(id, args.patience).await? } else { answer };
+    let answer = if args.wait { relayer.wait(id, Wanted::Paid, args.patience).await? } else { answer };
     Ok(output.result(format_args!("{id} {}", answer.status), &answer.whole)?)
+}
+
+async fn cancel(global: &GlobalArgs, args: CancelArgs, output: Output) -> Result<(), Error> {
+    let relayer = Relayer::at(&args.relayer)?;
+    let contract = contract(global)?;
+    let domain = match (&global.rpc, args.chain_id) {
+        (None, Some(chain_id)) => Domain { chain_id, contract },
+        (_, given) => *chain_of_request(global, contract, given).await?.domain(),
+    };
+    let request = relayer.content(args.id).await?;
+    let signed = request::sign_cancellation(&request, &domain, &open(&args.key)?)?;
+    let answer = relayer.cancel(&signed).await?;
+    let answer = if args.wait { relayer.wait(args.id, Wanted::NotPaid, args.patience).await? } else { answer };
+    Ok(output.result(format_args!("{} {}", args.id, answer.status), &answer.whole)?)
+}
+
+/// The chain of a request, which has to be the one that the person says.
+async fn chain_of_request(global: &GlobalArgs, contract: Address, given: Option<u64>) -> Result<Chain, Error> {
+    let chain = Chain::at(connection(global).await?, contract).await?;
+    let actual = chain.domain().chain_id;
+    match given.filter(|given| *given != actual) {
+        Some(given) => Err(RequestFailure::OtherChain { given, actual }.into()),
+        None => Ok(chain),
+    }
 }
 
 /// The domain of a request, from the RPC or from what the person says, and the decimals of what it pays.
@@ -218,11 +243,7 @@ async fn request_domain(global: &GlobalArgs, args: &RequestArgs) -> Result<(Doma
     match (&global.rpc, args.chain_id) {
         (None, Some(chain_id)) => Ok((Domain { chain_id, contract }, args.decimals)),
         (_, given) => {
-            let chain = Chain::at(connection(global).await?, contract).await?;
-            let actual = chain.domain().chain_id;
-            if let Some(given) = given.filter(|given| *given != actual) {
-                return Err(RequestFailure::OtherChain { given, actual }.into());
-            }
+            let chain = chain_of_request(global, contract, given).await?;
             let decimals = match args.amount.counts_tokens() && !args.pay.is_zero() {
                 true => chain.decimals(args.decimals, args.pay).await?,
                 false => None,

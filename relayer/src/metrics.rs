@@ -49,6 +49,7 @@ enum Ending {
     Executed,
     Failed,
     Expired,
+    Cancelled,
     Disputed,
 }
 
@@ -114,6 +115,7 @@ seat_metrics! {
     refuted: Counter = Counter::default, "requests_refuted", "Requests that this seat's own sources contradict";
     waiting: Number = Number::default, "requests_waiting", "Requests that wait for a turn";
     bound: Number = Number::default, "requests_bound", "Requests bound to a turn that is not final";
+    cancelling: Number = Number::default, "requests_cancelling", "Requests cancelled while a turn with them may still be executed";
     nonce: Number = Number::default, "nonce", "The ring's next turn";
     first_open: Number = Number::default, "first_open_nonce", "The first turn that is not final";
     epoch: Number = Number::default, "epoch", "The epoch that this seat takes part in";
@@ -196,6 +198,7 @@ impl SeatMetrics {
                     Outcome::Executed { .. } => Ending::Executed,
                     Outcome::Failed { .. } => Ending::Failed,
                     Outcome::Expired => Ending::Expired,
+                    Outcome::Cancelled { .. } => Ending::Cancelled,
                     Outcome::Disputed { .. } => Ending::Disputed,
                 };
                 self.ended.get_or_create(&EndLabel { seat: self.label.clone(), outcome }).inc();
@@ -214,6 +217,7 @@ impl SeatMetrics {
     pub fn note_overview(&self, overview: &Overview) {
         self.waiting.set(overview.waiting as u64);
         self.bound.set(overview.bound as u64);
+        self.cancelling.set(overview.cancelling as u64);
         self.first_open.set(overview.first_open_nonce);
         self.unexplained.set(overview.unexplained.len() as u64);
         self.halted.set(overview.halted.is_some().into());

@@ -8,7 +8,8 @@ use alloy::{
 };
 use futures::future::BoxFuture;
 use ring_contracts::{
-    Address, B256, Bytes, Charter, CompactSignature, Domain, FixedBytes, Halt, Request, RequestId, SignedRequest, U256,
+    Address, B256, Bytes, Cancellation, Charter, CompactSignature, Domain, FixedBytes, Halt, Request, RequestId,
+    SignedCancellation, SignedRequest, U256,
 };
 use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Settings, State};
 use tempfile::TempDir;
@@ -143,6 +144,13 @@ impl Bench {
         };
         let signature = self.requesters[requester].sign_hash_sync(&request.digest(&DOMAIN)).unwrap();
         SignedRequest { request, signature: FixedBytes(signature.as_bytes()) }
+    }
+
+    /// The cancellation of a request by a requester.
+    pub(crate) fn cancellation_by(&self, requester: usize, request: &Request) -> SignedCancellation {
+        let cancellation = Cancellation::of(request, &DOMAIN);
+        let signature = self.requesters[requester].sign_hash_sync(&cancellation.digest(&DOMAIN)).unwrap();
+        SignedCancellation { cancellation, signature: FixedBytes(signature.as_bytes()) }
     }
 
     /// Starts a process of the seat, which sees the chain at once.

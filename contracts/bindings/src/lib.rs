@@ -6,6 +6,7 @@
 mod abi;
 mod action;
 mod call;
+mod cancellation;
 mod charter;
 mod code;
 mod decimal;
@@ -23,6 +24,7 @@ pub use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256, hex, keccak2
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
 pub use action::{Action, ActionError, Halt};
 pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect};
+pub use cancellation::{Cancellation, SignedCancellation};
 pub use charter::{Charter, CharterError, MAX_PERIOD_SECONDS, MAX_SEATS, MAX_TURNS_PER_PERIOD, MIN_PERIOD_SECONDS};
 pub use code::{CodeError, DEPLOYMENT_PROXY, creation_code, predicted_address, verify_runtime_code};
 pub use domain::{Domain, NAME, VERSION};

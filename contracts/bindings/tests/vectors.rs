@@ -1,4 +1,5 @@
-//! The vectors that the contract made, reproduced by these bindings: packings, digests, signatures, charters, witnesses.
+//! The vectors that the contract made, reproduced by these bindings: packings, digests, signatures, charters, witnesses. Those
+//! of cancellations, of which the contract knows nothing, were made by viem.
 
 #![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 
@@ -9,8 +10,8 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use ring_contracts::{
-    Action, Call, Charter, CompactSignature, Domain, Effect, Halt, LimitSetting, Permission, Request, Seat,
-    SignedRequest, Turn, TurnId, witness,
+    Action, Call, Cancellation, Charter, CompactSignature, Domain, Effect, Halt, LimitSetting, Permission, Request,
+    Seat, SignedCancellation, SignedRequest, Turn, TurnId, witness,
 };
 use serde_json::Value;
 
@@ -230,5 +231,18 @@ fn requests_are_hashed_as_any_eip_712_library_does() {
         check_signature(&vector, request.digest(&domain(&vector)));
         let signed = SignedRequest { request, signature: read(&vector["signature"]) };
         assert_eq!(signed.requester(&domain(&vector)), Ok(read(&vector["signer"])), "{name}");
+    }
+}
+
+#[test]
+fn cancellations_have_the_digest_that_other_encoders_give_them() {
+    for (vector, of_request) in vectors("cancellations.json").iter().zip(vectors("requests.json")) {
+        let (name, message) = (&vector["name"], &vector["message"]);
+        let cancellation =
+            Cancellation { id: read(&message["id"]), ring: read(&message["ring"]), request: read(&message["request"]) };
+        check_signature(vector, cancellation.digest(&domain(vector)));
+        assert_eq!(cancellation.request, read::<B256>(&of_request["digest"]), "{name}");
+        let signed = SignedCancellation { cancellation, signature: read(&vector["signature"]) };
+        assert_eq!(signed.signer(&domain(vector)), Ok(read(&vector["signer"])), "{name}");
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use ring_contracts::{Domain, SignedRequest};
+use ring_contracts::{Cancellation, Domain, Request, SignedCancellation, SignedRequest};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Place, address, by, lower};
@@ -26,6 +26,7 @@ struct Script {
     posts: Arc<Mutex<Vec<(u16, Value)>>>,
     gets: Arc<Mutex<Vec<(u16, Value)>>>,
     seen: Arc<Mutex<Vec<SignedRequest>>>,
+    cancelled: Arc<Mutex<Vec<SignedCancellation>>>,
 }
 
 type Reply = (StatusCode, Json<Value>);
@@ -38,6 +39,16 @@ fn next(script: &Mutex<Vec<(u16, Value)>>) -> Reply {
 
 async fn take(State(script): State<Script>, Json(request): Json<SignedRequest>) -> Reply {
     script.seen.lock().expect("nobody panicked").push(request);
+    next(&script.posts)
+}
+
+async fn take_back(
+    State(script): State<Script>,
+    Path(id): Path<String>,
+    Json(cancellation): Json<SignedCancellation>,
+) -> Reply {
+    assert_eq!(id, ID);
+    script.cancelled.lock().expect("nobody panicked").push(cancellation);
     next(&script.posts)
 }
 
@@ -66,6 +77,7 @@ impl Relayer {
         let router = Router::new()
             .route("/v1/requests", post(take))
             .route("/v1/requests/{id}", get(tell))
+            .route("/v1/requests/{id}/cancel", post(take_back))
             .with_state(script.clone());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { script, address, _runtime: runtime }
@@ -75,6 +87,11 @@ impl Relayer {
         self.script.seen.lock().expect("nobody panicked").clone()
     }
 
+    fn take_back(&self, rest: &str) -> String {
+        let (client, relayer) = (by("stranger"), self.address);
+        format!("cancel --relayer http://{relayer}/ --chain-id 5 --contract {CONTRACT} --id {ID} {client} {rest}")
+    }
+
     fn ask(&self, rest: &str) -> String {
         let client = by("stranger");
         format!(
@@ -82,6 +99,17 @@ impl Relayer {
             self.address
         )
     }
+}
+
+/// What a relayer says of a request with its content.
+fn detail(status: &str) -> (u16, Value) {
+    (200, json!({ "id": ID, "status": status, "request": content() }))
+}
+
+fn content() -> Request {
+    let to = address("spare");
+    let id = ID.parse().expect("an id");
+    Request { id, ring: 3, target: to, value: 7, data: Default::default(), gas: 50_000, expiry: 2_000_000_000 }
 }
 
 fn answer(status: &str) -> (u16, Value) {
@@ -161,12 +189,48 @@ fn waiting_ends_with_the_request() {
     for status in ["signing", "unknown", "executed"] {
         assert!(run.err.contains(status), "{}", run.err);
     }
-    for status in ["failed", "expired", "disputed"] {
+    for status in ["failed", "expired", "cancelled", "disputed"] {
         let relayer = Relayer::start(&[answer("accepted")], &[answer(status)]);
         place.run(&relayer.ask(&line)).refused(6, &[ID, status]);
     }
     let relayer = Relayer::start(&[answer("accepted")], &[answer("signing")]);
     place.run(&relayer.ask(&format!("{line} --patience 1s"))).refused(7, &["may still be executed"]);
+}
+
+#[test]
+fn a_cancellation_is_signed_for_what_the_relayer_says_that_was_asked_for() {
+    let place = Place::with_keys();
+    let relayer = Relayer::start(
+        &[(503, json!({})), (202, json!({ "id": ID, "status": "cancelling" }))],
+        &[detail("accepted"), answer("cancelling"), answer("cancelled")],
+    );
+    let run = place.run(&relayer.take_back("--wait")).ok();
+    assert_eq!(run.out.trim(), format!("{ID} cancelled"));
+    assert!(run.err.contains("cancelling"), "{}", run.err);
+    let seen = relayer.script.cancelled.lock().expect("nobody panicked").clone();
+    assert_eq!(seen.len(), 2, "an answer that is lost is asked for again");
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0].cancellation, Cancellation::of(&content(), &domain()));
+    assert_eq!(seen[0].signer(&domain()), Ok(address("stranger")));
+}
+
+#[test]
+fn a_cancellation_that_comes_too_late_or_whose_request_is_paid_in_the_end_is_a_failure() {
+    let place = Place::with_keys();
+    let refusal = (409, json!({ "code": "too_late", "detail": "it was executed in turn 4" }));
+    let relayer = Relayer::start(&[refusal], &[detail("executed")]);
+    place.run(&relayer.take_back("")).refused(6, &["too_late", "turn 4"]);
+    for status in ["final", "failed", "disputed"] {
+        let relayer = Relayer::start(&[answer("cancelling")], &[detail("signing"), answer(status)]);
+        place.run(&relayer.take_back("--wait")).refused(6, &[ID, status]);
+    }
+    let relayer = Relayer::start(&[answer("cancelling")], &[answer("final")]);
+    place.run(&relayer.take_back("")).refused(6, &["cannot be cancelled"]);
+    let unknown = (404, json!({ "code": "unknown_request", "detail": "no such request" }));
+    let relayer = Relayer::start(&[answer("cancelling")], &[unknown]);
+    place.run(&relayer.take_back("")).refused(6, &["unknown_request"]);
+    let relayer = Relayer::start(&[(503, json!({}))], &[detail("accepted")]);
+    place.run(&relayer.take_back("")).refused(5, &["is not known", "repeat the same command"]);
 }
 
 #[test]

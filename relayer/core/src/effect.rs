@@ -1,8 +1,8 @@
 //! What a seat does about an event.
 
-use ring_contracts::{B256, Bytes, Equivocation, RequestId, SignedRequest, Turn};
+use ring_contracts::{B256, Bytes, Equivocation, FixedBytes, RequestId, SignedRequest, Turn};
 
-use crate::{message::Message, record::Record, requests::Submission};
+use crate::{cancel::Cancelling, message::Message, record::Record, requests::Submission};
 
 /// The outcome of one step. The driver makes all records durable, in one transaction, before it performs any action. If
 /// it cannot, it stops: a state that is ahead of its disk must not act. Records of [hearsay](Self::is_hearsay) may wait for
@@ -65,6 +65,15 @@ pub enum Action {
         /// The nonce.
         nonce: u64,
     },
+    /// Send a peer a request that ended as cancelled, and its cancellation.
+    TellCancelled {
+        /// The peer's seat.
+        to: usize,
+        /// Which request.
+        request: RequestId,
+        /// Its client's signature of the cancellation.
+        cancellation: FixedBytes<65>,
+    },
     /// A peer proposed what this seat does not agree to: report it.
     Objected {
         /// The peer's seat.
@@ -94,6 +103,13 @@ pub enum Action {
         request: RequestId,
         /// What became of it.
         submission: Submission,
+    },
+    /// Answer the client that cancelled.
+    AnswerCancellation {
+        /// Which request.
+        request: RequestId,
+        /// What became of its cancellation.
+        answer: Cancelling,
     },
     /// The request is on the disks of enough seats.
     Accepted {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ring_contracts::{Address, B256, CompactSignature, Permissions, RequestId, SignedRequest, U256};
+use ring_contracts::{
+    Address, B256, CompactSignature, Permissions, RequestId, SignedCancellation, SignedRequest, U256,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{evidence::Evidence, halt::Dispute, message::Message};
@@ -12,6 +14,8 @@ use crate::{evidence::Evidence, halt::Dispute, message::Message};
 pub enum Event {
     /// A client posted a request here.
     Submitted(SignedRequest),
+    /// A client cancelled a request here.
+    Cancelled(SignedCancellation),
     /// A peer said something. Its seat is known from its certificate.
     Received {
         /// The peer's seat.
@@ -62,6 +66,10 @@ impl Event {
     pub fn mentions(&self) -> Vec<RequestId> {
         match self {
             Self::Submitted(signed) => vec![signed.request.id],
+            Self::Cancelled(signed) => vec![signed.cancellation.id],
+            Self::Received { message: Message::Cancellations { requests }, .. } => {
+                requests.iter().map(|cancelled| cancelled.request.request.id).collect()
+            }
             Self::Received { message: Message::Requests { requests }, .. } => {
                 requests.iter().map(|signed| signed.request.id).collect()
             }

@@ -77,7 +77,7 @@ impl State {
             && at <= self.now
         {
             self.inquiries.due.remove(&(at, arrival, id));
-            if let Some(tracked) = self.pool.get(id) {
+            if let Some(tracked) = self.pool.get(id).filter(|tracked| !tracked.is_withheld()) {
                 step.actions.push(Action::Inquire { request: tracked.signed.clone() });
                 self.inquiries.asked.insert(id);
             }

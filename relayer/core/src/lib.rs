@@ -21,6 +21,7 @@
 #[macro_use]
 mod planted;
 
+mod cancel;
 mod effect;
 mod event;
 mod evidence;
@@ -41,13 +42,14 @@ mod vote;
 #[cfg(feature = "planted-bugs")]
 pub use planted::{Bug, is_planted, plant};
 
+pub use cancel::{CancelRefusal, Cancelling};
 pub use effect::{Action, Effects};
 pub use event::{Allowance, Block, ChainView, Event, ObservedTurn};
 pub use evidence::Evidence;
 pub use halt::{Dispute, Halt};
-pub use message::{Message, Vote};
+pub use message::{CancelledRequest, Message, Vote};
 pub use record::{Outcome, Past, Record, Settled};
-pub use requests::{Phase, Refusal, RequestStatus, Submission};
+pub use requests::{BoundTurn, Phase, Refusal, RequestStatus, Submission};
 pub use settings::{Settings, SettingsError};
 pub use state::{Overview, State};
 pub use vote::Objection;

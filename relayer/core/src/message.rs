@@ -1,6 +1,6 @@
 //! What seats tell one another.
 
-use ring_contracts::{B256, CompactSignature, RequestId, SignedRequest, Turn};
+use ring_contracts::{B256, CompactSignature, FixedBytes, RequestId, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::halt::Halt;
@@ -13,6 +13,16 @@ pub enum Message {
     Requests {
         /// The requests.
         requests: Vec<SignedRequest>,
+    },
+    /// Requests that their clients cancelled. Answered by `Withheld`, as far as that is so by then.
+    Cancellations {
+        /// The requests, each with its cancellation.
+        requests: Vec<CancelledRequest>,
+    },
+    /// No turn that the sender has reserved and that can still be executed carries these requests, and none ever will.
+    Withheld {
+        /// Their digests.
+        requests: Vec<B256>,
     },
     /// The sender's own sources confirm these requests. For whoever proposes: nobody signs because of it.
     Confirmed {
@@ -51,6 +61,16 @@ pub enum Message {
         /// Why, with what proves it.
         halt: Halt,
     },
+}
+
+/// A request and its client's cancellation of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelledRequest {
+    /// The request.
+    pub request: SignedRequest,
+    /// The client's signature of its cancellation.
+    pub cancellation: FixedBytes<65>,
 }
 
 /// A seat's signature of a turn.

@@ -214,7 +214,9 @@ impl State {
         let judged_by = if planted!(ExpiryByHead) { view.head } else { view.finalized };
         let expired = self.pool.expired(judged_by.time);
         for request in expired {
-            self.record(step, Record::Settled { request, outcome: Outcome::Expired });
+            let cancellation = self.pool.get(request).and_then(Tracked::cancellation);
+            let outcome = cancellation.map_or(Outcome::Expired, |cancellation| Outcome::Cancelled { cancellation });
+            self.record(step, Record::Settled { request, outcome });
             step.actions.push(Action::Changed { request });
         }
     }

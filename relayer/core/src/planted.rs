@@ -68,6 +68,9 @@ mod bugs {
         UnknownTurnAccepted: "an unknown turn is accepted",
         EquivocationIgnored: "two contents signed by one key are ignored",
         VoidIsContent: "the void counts as a content",
+        CancelledTooSoon: "a request is called cancelled while other seats may still sign it",
+        WithheldWhileBound: "a seat says that it withholds what a turn of it still carries",
+        CancellationForgotten: "cancellations are forgotten by a restart",
         CallsUnchecked: "calls are not compared with what clients asked for",
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ring_contracts::{B256, RequestId, SignedRequest};
+use ring_contracts::{B256, FixedBytes, RequestId, SignedRequest};
 
 use crate::{evidence::Findings, seats::Seats};
 
@@ -16,6 +16,10 @@ pub(crate) struct Tracked {
     pub(crate) signed: SignedRequest,
     pub(crate) digest: B256,
     bound: Option<Place>,
+    /// Its client's signature that it shall not be executed any more.
+    cancellation: Option<FixedBytes<65>>,
+    /// The peers that say that they withhold it for good. Volatile.
+    withheld_by: Seats,
     /// Its place in the order of arrival.
     arrival: u64,
     /// The peers that are known to have it on disk. Volatile.
@@ -35,6 +39,25 @@ impl Tracked {
         self.bound
     }
 
+    /// Its client's cancellation, if there is one.
+    pub(crate) fn cancellation(&self) -> Option<FixedBytes<65>> {
+        self.cancellation
+    }
+
+    /// Whether its client cancelled it.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.cancellation.is_some()
+    }
+
+    /// Whether its client cancelled it and no turn that this seat agreed to carries it.
+    pub(crate) fn is_withheld_for_good(&self) -> bool {
+        self.is_withheld() && (self.bound.is_none() || planted!(WithheldWhileBound))
+    }
+
+    pub(crate) fn withheld_by(&self) -> Seats {
+        self.withheld_by
+    }
+
     pub(crate) fn arrival(&self) -> u64 {
         self.arrival
     }
@@ -52,25 +75,36 @@ impl Tracked {
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     requests: BTreeMap<RequestId, Tracked>,
-    /// Those that are not bound, by arrival.
+    /// Those that are neither bound nor cancelled, by arrival.
     waiting: BTreeMap<u64, RequestId>,
-    /// The same, by expiry.
+    /// Those that are not bound, by expiry.
     expiries: BTreeSet<(u64, RequestId)>,
     /// Those that are bound.
     bound: BTreeMap<Place, BTreeSet<RequestId>>,
     /// What each peer is not known to have, by arrival.
     unshared: BTreeMap<usize, BTreeMap<u64, RequestId>>,
+    /// Those that were cancelled, by digest.
+    withheld: BTreeMap<B256, RequestId>,
+    /// Those of them that all other seats withhold.
+    confirmed: BTreeSet<RequestId>,
+    /// Those of them that a peer has not said to withhold, by arrival.
+    unconfirmed: BTreeMap<usize, BTreeMap<u64, RequestId>>,
     arrivals: u64,
 }
 
 impl Pool {
     pub(crate) fn new(peers: impl Iterator<Item = usize>) -> Self {
+        let peers: Vec<usize> = peers.collect();
+        let nothing = || peers.iter().map(|peer| (*peer, BTreeMap::new())).collect();
         Self {
             requests: BTreeMap::new(),
             waiting: BTreeMap::new(),
             expiries: BTreeSet::new(),
             bound: BTreeMap::new(),
-            unshared: peers.map(|peer| (peer, BTreeMap::new())).collect(),
+            unshared: nothing(),
+            withheld: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            unconfirmed: nothing(),
             arrivals: 0,
         }
     }
@@ -83,11 +117,17 @@ impl Pool {
         self.requests.get_mut(&id)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.requests.len()
+    /// How many are bound.
+    pub(crate) fn count_bound(&self) -> usize {
+        self.bound.values().map(BTreeSet::len).sum()
     }
 
-    /// How many are not bound.
+    /// How many were cancelled.
+    pub(crate) fn count_withheld(&self) -> usize {
+        self.withheld.len()
+    }
+
+    /// How many wait for a turn.
     pub(crate) fn count_waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -101,8 +141,19 @@ impl Pool {
         for unshared in self.unshared.values_mut() {
             unshared.insert(arrival, id);
         }
-        let (holders, findings) = Default::default();
-        self.requests.insert(id, Tracked { signed, digest, bound: None, arrival, holders, verified: false, findings });
+        let (holders, withheld_by, findings) = Default::default();
+        let tracked = Tracked {
+            signed,
+            digest,
+            bound: None,
+            cancellation: None,
+            withheld_by,
+            arrival,
+            holders,
+            verified: false,
+            findings,
+        };
+        self.requests.insert(id, tracked);
     }
 
     /// A request was found to be genuine.
@@ -116,9 +167,61 @@ impl Pool {
     pub(crate) fn remove(&mut self, id: RequestId) {
         let Some(tracked) = self.requests.remove(&id) else { return };
         self.forget_place(&tracked);
+        self.withheld.remove(&tracked.digest);
+        self.confirmed.remove(&id);
+        for untold in self.unshared.values_mut().chain(self.unconfirmed.values_mut()) {
+            untold.remove(&tracked.arrival);
+        }
+    }
+
+    /// A request was cancelled. Peers are not sent it any more, but its cancellation.
+    pub(crate) fn withhold(&mut self, id: RequestId, cancellation: FixedBytes<65>) {
+        let Some(tracked) = self.requests.get_mut(&id) else { return };
+        if tracked.cancellation.replace(cancellation).is_some() {
+            return;
+        }
+        self.withheld.insert(tracked.digest, id);
+        self.waiting.remove(&tracked.arrival);
         for unshared in self.unshared.values_mut() {
             unshared.remove(&tracked.arrival);
         }
+        for unconfirmed in self.unconfirmed.values_mut() {
+            unconfirmed.insert(tracked.arrival, id);
+        }
+    }
+
+    /// A peer withholds a cancelled request for good.
+    pub(crate) fn note_withheld(&mut self, id: RequestId, peer: usize) {
+        let Some(tracked) = self.requests.get_mut(&id).filter(|tracked| tracked.is_withheld()) else { return };
+        tracked.withheld_by.insert(peer);
+        if let Some(unconfirmed) = self.unconfirmed.get_mut(&peer) {
+            unconfirmed.remove(&tracked.arrival);
+        }
+    }
+
+    /// The cancelled request with this digest.
+    pub(crate) fn withheld_with(&self, digest: B256) -> Option<RequestId> {
+        self.withheld.get(&digest).copied()
+    }
+
+    /// All other seats withhold a cancelled request for good.
+    pub(crate) fn note_confirmed(&mut self, id: RequestId) {
+        self.confirmed.insert(id);
+    }
+
+    /// Those that all seats withhold for good, each with its cancellation.
+    pub(crate) fn cancelled_for_good(&self) -> Vec<(RequestId, FixedBytes<65>)> {
+        let tracked = self.confirmed.iter().filter_map(|id| self.requests.get(id));
+        tracked
+            .filter(|tracked| tracked.is_withheld_for_good())
+            .filter_map(|tracked| Some((tracked.id(), tracked.cancellation?)))
+            .collect()
+    }
+
+    /// The cancelled ones that a peer has not said to withhold, in the order of arrival, from this arrival on.
+    pub(crate) fn unconfirmed_from(&self, peer: usize, arrival: u64) -> impl Iterator<Item = (u64, &Tracked)> {
+        let unconfirmed = self.unconfirmed.get(&peer).into_iter().flat_map(move |all| all.range(arrival..));
+        unconfirmed.filter_map(|(arrival, id)| Some((*arrival, self.requests.get(id)?)))
     }
 
     /// From now on only this turn may carry the request.
@@ -136,7 +239,9 @@ impl Pool {
         for id in over.iter().filter_map(|place| self.bound.remove(place)).flatten().collect::<Vec<_>>() {
             let Some(tracked) = self.requests.get_mut(&id) else { continue };
             tracked.bound = None;
-            self.waiting.insert(tracked.arrival, id);
+            if tracked.cancellation.is_none() {
+                self.waiting.insert(tracked.arrival, id);
+            }
             self.expiries.insert((tracked.signed.request.expiry, id));
         }
     }
@@ -164,7 +269,7 @@ impl Pool {
         self.bound.keys().next().is_some_and(|(bound, _)| *bound < epoch)
     }
 
-    /// Those that are not bound, in the order of their arrival, from this arrival on.
+    /// Those that are neither bound nor cancelled, in the order of their arrival, from this arrival on.
     pub(crate) fn waiting_from(&self, arrival: u64) -> impl Iterator<Item = &Tracked> {
         self.waiting.range(arrival..).filter_map(|(_, id)| self.requests.get(id))
     }

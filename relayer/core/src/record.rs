@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ring_contracts::{B256, CompactSignature, RequestId, SignedRequest, Turn};
+use ring_contracts::{B256, CompactSignature, FixedBytes, RequestId, SignedRequest, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::halt::Halt;
@@ -20,6 +20,14 @@ pub enum Record {
     },
     /// A request is known here.
     Request(SignedRequest),
+    /// A request that is known here is cancelled by its client: from now on this seat reserves no turn with it any more. Those
+    /// that it has reserved before stay in force.
+    Withheld {
+        /// Which request.
+        request: RequestId,
+        /// Its client's signature of the cancellation.
+        cancellation: FixedBytes<65>,
+    },
     /// A turn's content is known here and in order: its requests are genuine, and bound to it from now on.
     Content(Turn),
     /// This seat's one content of a nonce in its epoch, or its void: written before it is signed.
@@ -130,6 +138,11 @@ pub enum Outcome {
     },
     /// Its time passed before a turn took it.
     Expired,
+    /// Its client cancelled it, and no turn with it can be executed any more.
+    Cancelled {
+        /// The client's signature of the cancellation: who brings the request again is told.
+        cancellation: FixedBytes<65>,
+    },
     /// A turn that this seat did not agree to carries its id. It is never made automatically: a person has to look.
     Disputed {
         /// In which turn.

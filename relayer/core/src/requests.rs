@@ -123,6 +123,13 @@ pub enum Phase {
     Received,
     /// On disk at enough seats for its turn not to be lost.
     Accepted,
+    /// Cancelled by its client, but a turn with it may still be executed: the one it is bound to here, if there is one, or one
+    /// that another seat has signed. Either that pays it, or it will be cancelled.
+    Cancelling {
+        /// The turn that it is bound to here.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        turn: Option<BoundTurn>,
+    },
     /// Bound to a turn that is not executed yet.
     Signing {
         /// In which epoch.
@@ -153,6 +160,8 @@ pub enum Phase {
     },
     /// Its time passed before a turn took it, finally.
     Expired,
+    /// Its client cancelled it, and no turn with it can be executed any more, finally.
+    Cancelled,
     /// A turn that this seat did not agree to carries its id: a person has to look.
     Disputed {
         /// In which turn.
@@ -160,6 +169,15 @@ pub enum Phase {
         /// By which transaction.
         transaction: B256,
     },
+}
+
+/// A turn that a request is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BoundTurn {
+    /// In which epoch.
+    pub epoch: u32,
+    /// Its nonce.
+    pub nonce: u64,
 }
 
 /// Whether a request may spend this at all, at whatever time.
@@ -177,6 +195,7 @@ impl From<Outcome> for Phase {
             Outcome::Executed { nonce, transaction } => Self::Final { nonce, transaction },
             Outcome::Failed { nonce, transaction } => Self::Failed { nonce, transaction },
             Outcome::Expired => Self::Expired,
+            Outcome::Cancelled { .. } => Self::Cancelled,
             Outcome::Disputed { nonce, transaction } => Self::Disputed { nonce, transaction },
         }
     }
@@ -280,7 +299,11 @@ impl State {
                 // A peer that has the id with other content has no copy of this one.
                 Some(tracked) if tracked.signed.request != signed.request => continue,
                 Some(_) => {}
-                None if self.has_ended(id, past) || self.check_genuine(&signed).is_err() => continue,
+                None if self.has_ended(id, past) => {
+                    self.tell_if_cancelled(step, from, id, signed.request.digest(&self.settings.domain), past);
+                    continue;
+                }
+                None if self.check_genuine(&signed).is_err() => continue,
                 None => {
                     self.record(step, Record::Request(signed));
                     step.actions.push(Action::Changed { request: id });
@@ -335,13 +358,16 @@ impl State {
 
     /// What is known of a request that has not ended.
     pub fn request_status(&self, id: RequestId) -> Option<RequestStatus> {
-        let phase = match self.pool.get(id)?.bound() {
+        let tracked = self.pool.get(id)?;
+        let phase = match tracked.bound() {
             Some((epoch, nonce)) => match self.chain.as_ref().and_then(|view| view.turn(nonce)) {
                 Some(turn) if turn.requests.contains(&id) => {
                     Phase::Executed { nonce: turn.nonce, transaction: turn.transaction }
                 }
+                _ if tracked.is_withheld() => Phase::Cancelling { turn: Some(BoundTurn { epoch, nonce }) },
                 _ => Phase::Signing { epoch, nonce },
             },
+            None if tracked.is_withheld() => Phase::Cancelling { turn: None },
             None if self.is_accepted(id) => Phase::Accepted,
             None => Phase::Received,
         };

@@ -53,6 +53,8 @@ pub struct State {
     pub(crate) none_fits_before: u64,
     /// What each peer is being sent of the requests that it is not known to have.
     pub(crate) sharing: BTreeMap<usize, Sharing>,
+    /// What each peer is being sent of the cancellations that it has not confirmed.
+    pub(crate) sharing_cancellations: BTreeMap<usize, Sharing>,
     /// What this seat's own sources are to be asked.
     pub(crate) inquiries: Inquiries,
     /// Executed turns that nobody has explained yet: since which tick.
@@ -89,6 +91,8 @@ pub(crate) struct Slot {
     /// Those of them against which there is only that this seat knows a request of theirs with other content: its client
     /// signed two.
     pub(crate) genuine: BTreeMap<B256, Turn>,
+    /// Those of them that carry a request which was cancelled.
+    pub(crate) cancelled: BTreeSet<B256>,
     /// Since which tick a digest has its quorum.
     pub(crate) complete_since: Option<(B256, u64)>,
     /// The digest this seat is having sent to the chain.
@@ -132,6 +136,8 @@ pub struct Overview {
     pub waiting: usize,
     /// Requests bound to a turn that is not final.
     pub bound: usize,
+    /// Requests that were cancelled, while a turn with them may still be executed.
+    pub cancelling: usize,
     /// Executed turns that nobody has explained yet.
     pub unexplained: Vec<u64>,
     /// Why this seat stands still, if it does.
@@ -164,6 +170,7 @@ impl State {
             now: 0,
             none_fits_before: 0,
             sharing: BTreeMap::new(),
+            sharing_cancellations: BTreeMap::new(),
             inquiries: Inquiries::default(),
             unexplained: BTreeMap::new(),
             head_since: (0, 0),
@@ -171,6 +178,9 @@ impl State {
         };
         for record in records {
             if planted!(ReservationsForgotten) && matches!(record, Record::Reserved { .. }) {
+                continue;
+            }
+            if planted!(CancellationForgotten) && matches!(record, Record::Withheld { .. }) {
                 continue;
             }
             state.apply(&record);
@@ -188,9 +198,11 @@ impl State {
         for event in events {
             self.take(&mut step, event, past);
         }
+        self.end_cancelled(&mut step);
         self.propose(&mut step);
         self.advance(&mut step);
         self.share_requests(&mut step);
+        self.share_cancellations(&mut step);
         self.gather_evidence(&mut step);
         self.press_halt(&mut step);
         step
@@ -199,6 +211,7 @@ impl State {
     fn take(&mut self, step: &mut Step, event: Event, past: &Past) {
         match event {
             Event::Submitted(signed) => self.submitted(step, signed, past),
+            Event::Cancelled(signed) => self.cancelled(step, &signed, past),
             Event::Delivered { to, requests, confirmed } => {
                 self.delivered(step, to, &requests);
                 self.told(to, &confirmed);
@@ -256,7 +269,8 @@ impl State {
             first_open_nonce: self.first_open,
             window: nonce.map(|nonce| self.settings.charter.window_of(nonce).collect()).unwrap_or_default(),
             waiting: self.pool.count_waiting(),
-            bound: self.pool.len() - self.pool.count_waiting(),
+            bound: self.pool.count_bound(),
+            cancelling: self.pool.count_withheld(),
             unexplained: self.unexplained.keys().copied().collect(),
             halted: self.halt.clone(),
             halted_because: self.halt.as_ref().map(ToString::to_string),
@@ -298,6 +312,10 @@ impl State {
                 if let Some(tracked) = self.pool.get(signed.request.id).filter(|_| self.settings.evidence) {
                     self.inquiries.add(tracked);
                 }
+            }
+            Record::Withheld { request, cancellation } => {
+                self.pool.withhold(*request, *cancellation);
+                self.consider_cancelled(*request);
             }
             Record::Content(turn) => {
                 let place = (turn.id().epoch, turn.id().nonce);

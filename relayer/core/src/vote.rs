@@ -10,7 +10,7 @@ use crate::{
     halt::Halt,
     message::{Message, Vote},
     propose::Spending,
-    record::{Outcome, Past, Record},
+    record::{Outcome, Past, Record, Settled},
     requests::Refusal,
     state::{Resend, Slot, State, Step},
 };
@@ -45,6 +45,9 @@ pub enum Objection {
     /// The request has an end already.
     #[error("request {0} is settled already")]
     Settled(ring_contracts::RequestId),
+    /// The client cancelled the request.
+    #[error("request {0} was cancelled by its client")]
+    Cancelled(ring_contracts::RequestId),
     /// The request belongs to another turn.
     #[error("request {id} is bound to turn {nonce} of epoch {epoch}")]
     Bound {
@@ -98,11 +101,27 @@ impl State {
             }
         } else if !self.slots.entry(id.nonce).or_default().contents.contains_key(&digest) {
             match self.judge(&turn, &requests, past) {
-                Ok(()) => self.agree(step, turn, requests),
+                Ok(()) => {
+                    // Known and bound, so that this seat understands the chain should others have signed it before they
+                    // heard of the cancellation. This seat does not sign it.
+                    let cancelled =
+                        turn.calls().iter().map(|call| call.request_id).find(|call| self.is_withheld(*call));
+                    if let Some(request) = cancelled {
+                        let reason = Objection::Cancelled(request).to_string();
+                        step.actions.push(Action::Objected { from, nonce: id.nonce, digest, reason });
+                    }
+                    self.agree(step, turn, requests);
+                }
                 Err(objection) => {
+                    if let Objection::Cancelled(request) = objection
+                        && let Some(Settled { digest: Some(known), .. }) = past.get(&request)
+                    {
+                        self.tell_if_cancelled(step, from, request, *known, past);
+                    }
                     let slot = self.slots.entry(id.nonce).or_default();
                     slot.refused.insert(digest, (id, keccak256(turn.packed_calls())));
                     match objection {
+                        Objection::Cancelled(_) => drop(slot.cancelled.insert(digest)),
                         Objection::OtherContent(_) => drop(slot.genuine.insert(digest, turn)),
                         Objection::Unknown(_) => self.ask(step, from, id.nonce),
                         _ => {}
@@ -185,11 +204,14 @@ impl State {
                 let other = |signed: &&SignedRequest| {
                     let digest = signed.request.digest(&self.settings.domain);
                     past.get(&id).is_some_and(|ended| {
-                        ended.outcome == Outcome::Expired && ended.digest.is_some_and(|known| known != digest)
+                        matches!(ended.outcome, Outcome::Expired | Outcome::Cancelled { .. })
+                            && ended.digest.is_some_and(|known| known != digest)
                     })
                 };
                 if planted!(ExpiredIsUnknown) || !given.get(&id).copied().is_some_and(|signed| other(&signed)) {
-                    return Err(Objection::Settled(id));
+                    let is_cancelled =
+                        past.get(&id).is_some_and(|ended| matches!(ended.outcome, Outcome::Cancelled { .. }));
+                    return Err(if is_cancelled { Objection::Cancelled(id) } else { Objection::Settled(id) });
                 }
                 other_content = Some(id);
             }
@@ -334,7 +356,9 @@ impl State {
             let place = (turn.id().epoch, turn.id().nonce);
             let mut requests = turn.calls().iter().map(|call| self.pool.get(call.request_id));
             requests.all(|tracked| {
-                tracked.is_some_and(|tracked| tracked.bound() == Some(place) && self.is_confirmed(tracked))
+                tracked.is_some_and(|tracked| {
+                    tracked.bound() == Some(place) && !tracked.is_withheld() && self.is_confirmed(tracked)
+                })
             })
         };
         let acceptable = |turn: &Turn| {
@@ -354,7 +378,8 @@ impl State {
         }
     }
 
-    /// Signs the void of a nonce whose contents have all expired, or none of which can reach its quorum any more.
+    /// Signs the void of a nonce whose contents have all expired or been cancelled, or none of which can reach its quorum any
+    /// more.
     fn sign_void(&mut self, step: &mut Step, nonce: u64) {
         let Some((_, view)) = self.may_sign() else { return };
         let charter = &self.settings.charter;
@@ -365,7 +390,7 @@ impl State {
         let refused = slot.refused.values().map(|(id, _)| id.valid_until);
         let deadlines = slot.contents.values().map(|turn| turn.id().valid_until).chain(refused);
         let Some(last) = deadlines.max() else { return };
-        if last < view.head.time || self.is_split(nonce, slot) {
+        if last < view.head.time || self.is_split(nonce, slot) || self.is_cancelled(nonce, slot) {
             let Some(void) = self.void(nonce) else { return };
             let digest = void.digest(&self.settings.domain);
             self.reserve(step, nonce, digest, true);
@@ -385,6 +410,28 @@ impl State {
             .count();
         let most = contents().map(|(_, votes)| votes.len()).max().unwrap_or(0);
         contents().count() > 1 && most + undecided < usize::from(self.settings.charter.quorum)
+    }
+
+    /// Whether each content that is known of carries a request that was cancelled, and none has its quorum: no seat that knows
+    /// of the cancellation signs one any more.
+    fn is_cancelled(&self, nonce: u64, slot: &Slot) -> bool {
+        let void = self.void(nonce).map(|void| void.digest(&self.settings.domain));
+        let is_cancelled = |digest: &B256| {
+            let turn = slot.contents.get(digest);
+            slot.cancelled.contains(digest)
+                || turn.is_some_and(|turn| turn.calls().iter().any(|call| self.is_withheld(call.request_id)))
+        };
+        let is_complete = |digest: &B256| {
+            let votes = slot.votes.get(digest);
+            let own = slot.reserved == Some(*digest) && votes.is_none_or(|votes| !votes.contains_key(&self.seat));
+            votes.map_or(0, BTreeMap::len) + usize::from(own) >= usize::from(self.settings.charter.quorum)
+        };
+        let mut contents = slot
+            .contents
+            .keys()
+            .chain(slot.refused.keys())
+            .chain(slot.votes.keys().filter(|digest| Some(**digest) != void));
+        contents.all(|digest| is_cancelled(digest) && !is_complete(digest))
     }
 
     /// Has a turn with its quorum sent: by the last seat of the window at once, by the ones before it in turn when that
@@ -475,6 +522,8 @@ impl State {
         }
         match message {
             Message::Requests { requests } => self.received_requests(step, from, requests, past),
+            Message::Cancellations { requests } => self.received_cancellations(step, from, requests, past),
+            Message::Withheld { requests } => self.received_withheld(from, &requests),
             Message::Confirmed { requests } => self.peer_confirmed(from, &requests),
             Message::Turn { turn, requests, votes } => self.received_turn(step, from, turn, requests, votes, past),
             Message::Votes { epoch, nonce, digest, votes } => {

@@ -149,7 +149,7 @@ impl Quorum {
             let finalized = async { finalized.await.transpose() };
             let (head, finalized) = try_join!(head, finalized)?;
             // What follows the last head is of the same chain.
-            if !seen.is_some_and(|seen| head.parent == seen.hash) {
+            if seen.is_none_or(|seen| head.parent != seen.hash) {
                 rpc.check_chain(chain).await?;
             }
             match finalized {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ring_contracts::{RequestId, SignedRequest};
-use ring_core::{Evidence, Message, Overview, Refusal, RequestStatus};
+use ring_contracts::{RequestId, SignedCancellation, SignedRequest};
+use ring_core::{CancelRefusal, Evidence, Message, Overview, Refusal, RequestStatus};
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -30,6 +30,13 @@ pub enum Command {
         requests: Vec<(SignedRequest, oneshot::Sender<Receipt>)>,
         /// How long to wait for copies at peers.
         patience: Duration,
+    },
+    /// A client cancelled a request.
+    Cancel {
+        /// The cancellation.
+        cancellation: SignedCancellation,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<RequestStatus, CancelRefusal>>,
     },
     /// What is known of a request?
     Detail {
@@ -212,6 +219,17 @@ impl Handle {
             receipts.push(answer.await.map_err(|_| Stopped)?);
         }
         Ok(receipts)
+    }
+
+    /// Takes a cancellation. Answered once it is on disk, with how far the request is.
+    ///
+    /// # Errors
+    /// The driver has stopped: whether the cancellation was taken is not known.
+    pub async fn cancel(
+        &self,
+        cancellation: SignedCancellation,
+    ) -> Result<Result<RequestStatus, CancelRefusal>, Stopped> {
+        self.ask(|reply| Command::Cancel { cancellation, reply }).await
     }
 
     /// What is known of a request.

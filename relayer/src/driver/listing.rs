@@ -20,6 +20,8 @@ pub enum Status {
     Accepted,
     /// Bound to a turn.
     Signing,
+    /// Cancelled, while a turn with it may still be executed.
+    Cancelling,
     /// In a block.
     Executed,
     /// Paid.
@@ -28,20 +30,24 @@ pub enum Status {
     Failed,
     /// Its time passed.
     Expired,
+    /// Cancelled for good.
+    Cancelled,
     /// A turn that this seat did not agree to carries its id.
     Disputed,
 }
 
 impl Status {
     /// All there are, in the order in which a request may have them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Received,
         Self::Accepted,
         Self::Signing,
+        Self::Cancelling,
         Self::Executed,
         Self::Final,
         Self::Failed,
         Self::Expired,
+        Self::Cancelled,
         Self::Disputed,
     ];
 
@@ -51,10 +57,12 @@ impl Status {
             Self::Received => "received",
             Self::Accepted => "accepted",
             Self::Signing => "signing",
+            Self::Cancelling => "cancelling",
             Self::Executed => "executed",
             Self::Final => "final",
             Self::Failed => "failed",
             Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
             Self::Disputed => "disputed",
         }
     }
@@ -65,10 +73,12 @@ impl Status {
             Phase::Received => Self::Received,
             Phase::Accepted => Self::Accepted,
             Phase::Signing { .. } => Self::Signing,
+            Phase::Cancelling { .. } => Self::Cancelling,
             Phase::Executed { .. } => Self::Executed,
             Phase::Final { .. } => Self::Final,
             Phase::Failed { .. } => Self::Failed,
             Phase::Expired => Self::Expired,
+            Phase::Cancelled => Self::Cancelled,
             Phase::Disputed { .. } => Self::Disputed,
         }
     }
@@ -76,10 +86,11 @@ impl Status {
     /// How a request with this status ended, as the store names it.
     fn ending(self) -> Ending {
         match self {
-            Self::Received | Self::Accepted | Self::Signing | Self::Executed => None,
+            Self::Received | Self::Accepted | Self::Signing | Self::Cancelling | Self::Executed => None,
             Self::Final => Some("executed"),
             Self::Failed => Some("failed"),
             Self::Expired => Some("expired"),
+            Self::Cancelled => Some("cancelled"),
             Self::Disputed => Some("disputed"),
         }
     }

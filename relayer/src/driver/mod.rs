@@ -12,8 +12,13 @@ use std::{
     time::Duration,
 };
 
-use ring_contracts::{B256, Bytes, CompactSignature, Equivocation, Execution, Halt, RequestId, SignedRequest, Turn};
-use ring_core::{Action, ChainView, Event, Message, Phase, Record, RequestStatus, State, Submission};
+use ring_contracts::{
+    B256, Bytes, CompactSignature, Equivocation, Execution, FixedBytes, Halt, RequestId, SignedRequest, Turn,
+};
+use ring_core::{
+    Action, CancelRefusal, CancelledRequest, Cancelling, ChainView, Event, Message, Phase, Record, RequestStatus,
+    State, Submission,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, Interval, MissedTickBehavior, interval},
@@ -89,6 +94,8 @@ pub struct Driver {
     signed: (mpsc::Sender<Signed>, mpsc::Receiver<Signed>),
     /// Clients that wait for the answers of the step under way, in their order.
     asking: BTreeMap<RequestId, VecDeque<Asking>>,
+    /// Clients that wait for the answers to their cancellations.
+    cancelling: BTreeMap<RequestId, VecDeque<oneshot::Sender<Result<RequestStatus, CancelRefusal>>>>,
     /// Clients that wait for copies at peers.
     waiting: BTreeMap<RequestId, Vec<Asking>>,
     /// Clients that wait until requests are so far.
@@ -147,6 +154,7 @@ impl Driver {
             edges,
             signed: mpsc::channel(16),
             asking: BTreeMap::new(),
+            cancelling: BTreeMap::new(),
             waiting: BTreeMap::new(),
             watching: BTreeMap::new(),
             deliveries: BTreeMap::new(),
@@ -219,6 +227,10 @@ impl Driver {
             Work::Command(Command::SubmitAll { requests, patience }) => {
                 let submitted = requests.into_iter().map(|(request, reply)| self.submitted(request, patience, reply));
                 batch.events.extend(submitted);
+            }
+            Work::Command(Command::Cancel { cancellation, reply }) => {
+                self.cancelling.entry(cancellation.cancellation.id).or_default().push_back(reply);
+                batch.events.push(Event::Cancelled(cancellation));
             }
             Work::Command(Command::Received { from, messages, reply }) => {
                 batch.events.extend(messages.into_iter().map(|message| Event::Received { from, message }));
@@ -320,6 +332,7 @@ impl Driver {
             }
             Command::Submit { .. }
             | Command::SubmitAll { .. }
+            | Command::Cancel { .. }
             | Command::Received { .. }
             | Command::Delivered { .. }
             | Command::Found { .. }
@@ -420,6 +433,8 @@ impl Driver {
                 warn!(%request, reason, "this seat's own sources contradict a request: it is not signed here");
             }
             Action::Answer { request, submission } => self.answer_submission(request, submission),
+            Action::AnswerCancellation { request, answer } => self.answer_cancellation(request, answer)?,
+            Action::TellCancelled { to, request, cancellation } => self.tell_cancelled(to, request, cancellation)?,
             Action::Accepted { request } => {
                 for asking in self.waiting.remove(&request).into_iter().flatten() {
                     self.answer_accepted(request, asking);
@@ -532,12 +547,38 @@ impl Driver {
             }
             Submission::New | Submission::Known => {
                 asking.is_new = submission == Submission::New;
-                match self.state.is_accepted(id) {
+                // Of what was cancelled no copies are made.
+                match self.state.is_accepted(id) || self.state.is_withheld(id) {
                     true => self.answer_accepted(id, asking),
                     false => self.waiting.entry(id).or_default().push(asking),
                 }
             }
         }
+    }
+
+    fn answer_cancellation(&mut self, id: RequestId, answer: Cancelling) -> Result<(), StoreError> {
+        let Some(all) = self.cancelling.get_mut(&id) else { return Ok(()) };
+        let reply = all.pop_front();
+        if all.is_empty() {
+            self.cancelling.remove(&id);
+        }
+        let answer = match answer {
+            Cancelling::Refused(refusal) => Err(refusal),
+            Cancelling::Kept | Cancelling::Done => {
+                listing::status(&self.state, &self.store, id)?.ok_or(CancelRefusal::Unknown(id))
+            }
+        };
+        // A client that hung up asks again.
+        let _ = reply.map(|reply| reply.send(answer));
+        Ok(())
+    }
+
+    fn tell_cancelled(&self, to: usize, id: RequestId, cancellation: FixedBytes<65>) -> Result<(), StoreError> {
+        if let Some(request) = self.store.request(id)? {
+            let requests = vec![CancelledRequest { request, cancellation }];
+            self.edges.outbox.send(to, Message::Cancellations { requests });
+        }
+        Ok(())
     }
 
     fn answer_accepted(&self, id: RequestId, asking: Asking) {

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ring_contracts::{RequestError, RequestId};
-use ring_core::Refusal;
+use ring_core::{CancelRefusal, Refusal};
 use serde::Serialize;
 
 use super::gate::Scope;
@@ -31,12 +31,14 @@ pub(crate) enum Code {
     Unauthorized,
     ScopeMissing,
     UnknownRequester,
+    WrongSigner,
     UnknownRoute,
     UnknownRequest,
     NotHalted,
     MethodNotAllowed,
     SlowBody,
     Conflict,
+    TooLate,
     TooLarge,
     NotJson,
     WrongRing,
@@ -59,7 +61,7 @@ pub(crate) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::Malformed,
         Self::BrokenBody,
         Self::InvalidId,
@@ -69,12 +71,14 @@ impl Code {
         Self::Unauthorized,
         Self::ScopeMissing,
         Self::UnknownRequester,
+        Self::WrongSigner,
         Self::UnknownRoute,
         Self::UnknownRequest,
         Self::NotHalted,
         Self::MethodNotAllowed,
         Self::SlowBody,
         Self::Conflict,
+        Self::TooLate,
         Self::TooLarge,
         Self::NotJson,
         Self::WrongRing,
@@ -126,6 +130,9 @@ impl Code {
             Self::ScopeMissing => (StatusCode::FORBIDDEN, "scope_missing", "the token is not for this"),
             Self::InvalidSignature => (StatusCode::BAD_REQUEST, "invalid_signature", "the signature is impossible"),
             Self::UnknownRequester => (StatusCode::FORBIDDEN, "unknown_requester", "the signer is no requester here"),
+            Self::WrongSigner => {
+                (StatusCode::FORBIDDEN, "wrong_signer", "only the key that signed the request cancels it")
+            }
             Self::UnknownRoute => {
                 (StatusCode::NOT_FOUND, "unknown_route", "there is nothing here: see /v1/openapi.yaml")
             }
@@ -136,6 +143,7 @@ impl Code {
             }
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "slow_body", "the body took too long: nothing was done"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "the id belongs to a request with other content"),
+            Self::TooLate => (StatusCode::CONFLICT, "too_late", "the request was executed, or has another end"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too long"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "send application/json"),
             Self::WrongRing => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_ring", "another ring is served here"),
@@ -317,6 +325,26 @@ impl From<Refusal> for Error {
             Refusal::LeaseOver => (Code::LeaseOver, None),
             Refusal::Halted(_) => (Code::Halted, None),
             Refusal::NotReady => (Code::NotReady, None),
+        };
+        let error = Self::new(code, message);
+        match field {
+            Some(field) => error.at(field),
+            None => error,
+        }
+    }
+}
+
+impl From<CancelRefusal> for Error {
+    fn from(refusal: CancelRefusal) -> Self {
+        let message = refusal.to_string();
+        let (code, field) = match refusal {
+            CancelRefusal::Unknown(_) => (Code::UnknownRequest, None),
+            CancelRefusal::WrongRing { .. } => (Code::WrongRing, Some("cancellation.ring")),
+            CancelRefusal::OtherContent { .. } => (Code::Conflict, Some("cancellation.request")),
+            CancelRefusal::Signature(_) => (Code::InvalidSignature, Some("signature")),
+            CancelRefusal::WrongSigner { .. } => (Code::WrongSigner, Some("signature")),
+            CancelRefusal::Executed { .. } | CancelRefusal::Ended(_) => (Code::TooLate, None),
+            CancelRefusal::JustEnding(_) => (Code::Busy, None),
         };
         let error = Self::new(code, message);
         match field {

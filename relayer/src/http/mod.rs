@@ -49,6 +49,7 @@ use requests::taken;
 const REQUESTS: &str = "/v1/requests";
 const BATCH: &str = "/v1/requests/batch";
 const REQUEST: &str = "/v1/requests/{id}";
+const CANCEL: &str = "/v1/requests/{id}/cancel";
 const EVENTS: &str = "/v1/events";
 const HEALTH: &str = "/v1/health";
 const OPENAPI: &str = "/v1/openapi.yaml";
@@ -62,11 +63,12 @@ const DESCRIPTION: &str = include_str!("../../../docs/api.yaml");
 
 /// The routes: method, path, and every status they answer with. What anything else answers: 404 and 405.
 #[cfg(test)]
-const ROUTES: [(&str, &str, &[u16]); 11] = [
+const ROUTES: [(&str, &str, &[u16]); 12] = [
     ("post", REQUESTS, &[200, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503]),
     ("get", REQUESTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("post", BATCH, &[200, 400, 401, 403, 408, 413, 415, 429, 500, 503]),
     ("get", REQUEST, &[200, 400, 401, 403, 404, 429, 500, 503]),
+    ("post", CANCEL, &[200, 202, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503]),
     ("get", EVENTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("get", HEALTH, &[200, 500, 503]),
     ("get", OPENAPI, &[200, 500]),
@@ -209,12 +211,14 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
     let list = needs(Scope::Read, within(limits.answer, routing::get(requests::list)));
     let batch = needs(Scope::Submit, within(posting, routing::post(batch::submit)));
     let request = needs(Scope::Read, within(waiting, routing::get(requests::request)));
+    let cancel = needs(Scope::Submit, within(limits.body + limits.answer, routing::post(requests::cancel)));
     let events = needs(Scope::Events, within(limits.answer, routing::get(events::follow)));
     let halt = needs(Scope::Read, within(limits.answer, routing::get(health::halt)));
     let routes = Router::new()
         .route(REQUESTS, post.merge(list))
         .route(BATCH, batch)
         .route(REQUEST, request)
+        .route(CANCEL, cancel)
         .route(EVENTS, events)
         .route(HEALTH, within(limits.answer, routing::get(health::health)))
         .route(OPENAPI, routing::get(async || ([(header::CONTENT_TYPE, "application/yaml")], DESCRIPTION)))

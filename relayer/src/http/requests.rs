@@ -5,8 +5,8 @@ use axum::{
     extract::{Path, RawQuery, Request, State, rejection::PathRejection},
     http::StatusCode,
 };
-use ring_contracts::SignedRequest;
-use ring_core::RequestStatus;
+use ring_contracts::{SignedCancellation, SignedRequest};
+use ring_core::{Phase, RequestStatus};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -26,6 +26,26 @@ pub(super) async fn submit(
     let _place = api.submissions.try_acquire().map_err(|_| Code::Busy)?;
     let signed: SignedRequest = body::json(request, api.limits.body_bytes, api.limits.body).await?;
     let (code, status) = taken(api.handle.submit(signed, api.limits.accept).await?)?;
+    Ok((code, Json(status)))
+}
+
+/// Takes a cancellation of the request in the path.
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<(StatusCode, Json<RequestStatus>), Error> {
+    let id = path.ok().and_then(|Path(text)| query::request_id(&text)).ok_or(Code::InvalidId)?;
+    query::nothing(request.uri().query())?;
+    body::require_json(request.headers())?;
+    let _place = api.submissions.try_acquire().map_err(|_| Code::Busy)?;
+    let signed: SignedCancellation = body::json(request, api.limits.body_bytes, api.limits.body).await?;
+    if signed.cancellation.id != id {
+        let message = format!("it cancels request {}, and the path names {id}", signed.cancellation.id);
+        return Err(Error::new(Code::Malformed, message).at("cancellation.id"));
+    }
+    let status = api.handle.cancel(signed).await??;
+    let code = if status.phase == Phase::Cancelled { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((code, Json(status)))
 }
 

@@ -20,6 +20,7 @@ use crate::{
     running::{Bench, Running},
 };
 
+mod cancelling;
 mod following;
 mod fuzz;
 mod gates;
@@ -168,6 +169,11 @@ impl Server {
         self.call(self.client.post(self.url(REQUESTS)).header("content-type", JSON).body(body)).await
     }
 
+    /// Posts a body of some content type.
+    async fn send(&self, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> Answer {
+        self.call(self.client.post(self.url(path)).header("content-type", kind).body(body)).await
+    }
+
     /// Sends bytes as they are, and reads until the server closes.
     async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -200,7 +206,11 @@ fn check_problem(problem: &Value, status: u16) {
 
 fn check_against_table(method: &str, path: &str, status: u16) {
     let is_request = path.starts_with(REQUESTS) && ![REQUESTS, BATCH].contains(&path);
-    let template = if is_request { REQUEST } else { path };
+    let template = match is_request {
+        true if path.ends_with("/cancel") => CANCEL,
+        true => REQUEST,
+        false => path,
+    };
     let of_path: Vec<_> = ROUTES.iter().filter(|(_, route, _)| *route == template).collect();
     let of_method = of_path.iter().find(|(of, _, _)| *of == method);
     let expected = match of_method {
@@ -259,6 +269,7 @@ fn overview() -> Overview {
         first_open_nonce: 4,
         window: vec![2, 0],
         waiting: 0,
+        cancelling: 0,
         bound: 0,
         unexplained: Vec::new(),
         halted: None,
@@ -754,10 +765,12 @@ fn the_description_has_every_phase_of_a_request() {
         Phase::Received,
         Phase::Accepted,
         Phase::Signing { epoch: 0, nonce: 0 },
+        Phase::Cancelling { turn: None },
         Phase::Executed { nonce: 0, transaction },
         Phase::Final { nonce: 0, transaction },
         Phase::Failed { nonce: 0, transaction },
         Phase::Expired,
+        Phase::Cancelled,
         Phase::Disputed { nonce: 0, transaction },
     ];
     let names = phases.map(|phase| serde_json::to_value(status(phase)).unwrap()["status"].clone());
@@ -794,6 +807,9 @@ fn the_description_has_the_fields_of_a_request() {
     let fields = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(names(&schemas["SignedRequest"]), fields(&json));
     assert_eq!(names(&schemas["Request"]), fields(&json["request"]));
+    let cancellation = cancelling::body_json();
+    assert_eq!(names(&schemas["SignedCancellation"]), fields(&cancellation));
+    assert_eq!(names(&schemas["Cancellation"]), fields(&cancellation["cancellation"]));
     assert_eq!(names(&schemas["RequestList"]), BTreeSet::from(["requests", "nextCursor"].map(String::from)));
     let detail = serde_json::to_value(detail(Phase::Signing { epoch: 1, nonce: 2 })).unwrap();
     let mut of_detail = names(&schemas["RequestStatus"]);

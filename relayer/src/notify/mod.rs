@@ -65,12 +65,14 @@ pub enum Subject {
 
 impl Subject {
     /// All there are: what is written down.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Request(Status::Received),
         Self::Request(Status::Signing),
+        Self::Request(Status::Cancelling),
         Self::Request(Status::Final),
         Self::Request(Status::Failed),
         Self::Request(Status::Expired),
+        Self::Request(Status::Cancelled),
         Self::Request(Status::Disputed),
         Self::Halted,
         Self::Joined,

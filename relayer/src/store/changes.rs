@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring_core::{Halt, Phase, Record, RequestStatus};
+use ring_core::{BoundTurn, Halt, Phase, Record, RequestStatus};
 use serde::Serialize;
 
 use super::{StoreError, database::Database, journal};
@@ -58,7 +58,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum DurableEvent {
-    /// A request is further than it was: recorded here, bound to a turn, or at its end.
+    /// A request is further than it was: recorded here, bound to a turn, cancelled, or at its end.
     Request {
         /// How far.
         #[serde(flatten)]
@@ -121,10 +121,22 @@ pub(super) fn of_record(database: &Database, seq: i64, record: &Record) -> Resul
         Record::Joined { epoch, nonce } => add(DurableEvent::Joined { epoch: *epoch, nonce: *nonce }),
         Record::Halted(halt) => add(DurableEvent::Halted { reason: halt.to_string(), halt: halt.clone() }),
         Record::Request(signed) => add(request(signed.request.id, Phase::Received)),
+        Record::Withheld { request: id, .. } => add(request(*id, Phase::Cancelling { turn: None })),
         Record::Content(turn) => {
             let (epoch, nonce) = (turn.id().epoch, turn.id().nonce);
-            for call in turn.calls() {
-                add(request(call.request_id, Phase::Signing { epoch, nonce }));
+            let withheld = "SELECT withheld FROM requests WHERE id = $1";
+            let ids = turn.calls().iter().map(|call| vec![call.request_id.as_slice().into()]);
+            let withheld = database.each(withheld, ids.collect())?;
+            for (call, rows) in turn.calls().iter().zip(withheld) {
+                // Others have signed a turn with what was cancelled here before.
+                let is_cancelled = rows.first().and_then(|row| row.integer(0)).is_some_and(|at| at < seq);
+                add(request(
+                    call.request_id,
+                    match is_cancelled {
+                        true => Phase::Cancelling { turn: Some(BoundTurn { epoch, nonce }) },
+                        false => Phase::Signing { epoch, nonce },
+                    },
+                ));
             }
         }
         _ => {

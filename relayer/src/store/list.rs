@@ -20,7 +20,8 @@ const ENDED_OF: &str =
 pub(crate) type Ending = Option<&'static str>;
 
 /// All there are.
-pub(crate) const ENDINGS: [Ending; 5] = [None, Some("executed"), Some("failed"), Some("expired"), Some("disputed")];
+pub(crate) const ENDINGS: [Ending; 6] =
+    [None, Some("executed"), Some("failed"), Some("expired"), Some("cancelled"), Some("disputed")];
 
 /// A request and the number of its record, which is its place in the order of arrival.
 pub(crate) type Arrival = (i64, RequestId);
@@ -81,7 +82,7 @@ mod tests {
         for seq in 1..=1_000i64 {
             let id = RequestId::left_padding_from(&seq.to_be_bytes());
             let requester = Address::with_last_byte((seq % 10) as u8);
-            let outcome = ENDINGS[(seq % 7) as usize % 5].map(|name| format!("{{\"outcome\":\"{name}\"}}"));
+            let outcome = ENDINGS[(seq % 7) as usize % ENDINGS.len()].map(|name| format!("{{\"outcome\":\"{name}\"}}"));
             let insert = "INSERT INTO requests (id, seq, requester, outcome) VALUES (?, ?, ?, ?)";
             connection.execute(insert, params![id.as_slice(), seq, requester.as_slice(), outcome]).unwrap();
         }
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn pages_hold_everything_that_matches_once_and_the_newest_first() {
         let database = Database::new(Sqlite::of(filled()));
-        let ending = |seq: i64| ENDINGS[(seq % 7) as usize % 5];
+        let ending = |seq: i64| ENDINGS[(seq % 7) as usize % ENDINGS.len()];
         let two: [Ending; 2] = [None, Some("failed")];
         for requester in [None, Some(3)] {
             for endings in [None, Some(&two[..]), Some(&ENDINGS[2..3]), Some(&[])] {

@@ -32,7 +32,7 @@ pub use opening::{Held, Waiting};
 pub use reservation::DurableReservation;
 
 /// The layout of the tables; raised when it changes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 type Votes = Vec<(B256, Vote)>;
 
@@ -328,7 +328,8 @@ impl Store {
     }
 }
 
-/// Gives requests their end, unless they have one. Returns their records, as far as a restart needed them until now.
+/// Gives requests their end, unless they have one. Returns their records and those of their cancellations, as far as a restart
+/// needed them until now.
 fn end(transaction: &Transaction<'_>, ends: Vec<(RequestId, Outcome)>, seq: i64) -> Result<Vec<i64>, StoreError> {
     let values = ends.into_iter().map(|(id, outcome)| {
         let outcome = serde_json::to_string(&outcome).map_err(|error| StoreError::damaged(seq, error))?;
@@ -336,9 +337,9 @@ fn end(transaction: &Transaction<'_>, ends: Vec<(RequestId, Outcome)>, seq: i64)
     });
     let insert = "INSERT INTO requests (id, outcome, ended) VALUES ($1, $2, $3)
          ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, ended = excluded.ended WHERE requests.outcome IS NULL
-         RETURNING seq";
+         RETURNING seq, withheld";
     let ended = transaction.each(insert, values.collect::<Result<_, StoreError>>()?)?;
-    Ok(ended.iter().flatten().filter_map(|row| row.integer(0)).collect())
+    Ok(ended.iter().flatten().flat_map(|row| [row.integer(0), row.integer(1)]).flatten().collect())
 }
 
 /// Writes a record a second time where the schema forbids what must not be.
@@ -364,6 +365,10 @@ fn constrain(
                     requester.as_ref().map(|requester| requester.as_slice()).into(),
                 ],
             )?;
+        }
+        Record::Withheld { request, .. } => {
+            let update = "UPDATE requests SET withheld = $1 WHERE id = $2";
+            transaction.write(update, vec![seq.into(), request.as_slice().into()])?;
         }
         Record::Reserved { nonce, digest, void } => {
             transaction.write(

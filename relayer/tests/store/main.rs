@@ -41,4 +41,6 @@ on_both! {
     what_a_peer_asks_for_is_there_after_it_is_final,
     a_standby_gets_nothing_until_the_first_has_ended_and_then_all,
     what_many_requests_ended_in_is_read_back_for_each,
+    a_cancellation_is_there_after_a_restart_until_its_request_has_ended,
+    the_history_tells_of_a_cancellation_and_that_a_turn_bound_what_was_cancelled,
 }

@@ -3,12 +3,13 @@
 use alloy::signers::{SignerSync, local::PrivateKeySigner};
 use futures::executor::block_on;
 use ring_contracts::{
-    Address, B256, Bytes, Call, CompactSignature, Domain, Effect, Request, RequestId, SignedRequest, Turn, TurnId,
+    Address, B256, Bytes, Call, CompactSignature, Domain, Effect, FixedBytes, Request, RequestId, SignedRequest, Turn,
+    TurnId,
 };
-use ring_core::{Halt as HaltReason, Message, Outcome, Record, Settled};
+use ring_core::{BoundTurn, Halt as HaltReason, Message, Outcome, Phase, Record, Settled};
 use ring_relayer::{
     signer::Signer,
-    store::{Change, Identity, Place, Store, StoreError, Waiting},
+    store::{Change, DurableEvent, Identity, Place, Store, StoreError, Waiting},
 };
 
 use crate::bench::{Bench, DOMAIN};
@@ -299,4 +300,61 @@ pub(crate) fn what_many_requests_ended_in_is_read_back_for_each(bench: &Bench) {
     assert_eq!(past.len(), 200);
     assert!((0..200).all(|number| past[&RequestId::repeat_byte(number)].outcome == ends(number)));
     store.close();
+}
+
+pub(crate) fn a_cancellation_is_there_after_a_restart_until_its_request_has_ended(bench: &Bench) {
+    let mut store = bench.create();
+    let id = RequestId::repeat_byte;
+    let cancellation = |number: u8| FixedBytes::repeat_byte(number);
+    let withheld = |number| Record::Withheld { request: id(number), cancellation: cancellation(number) };
+    for number in 1..=3 {
+        store.commit(&[Record::Request(request(number))]).unwrap();
+        store.commit(&[withheld(number)]).unwrap();
+    }
+    let cancelled = Outcome::Cancelled { cancellation: cancellation(1) };
+    store.commit(&[Record::Settled { request: id(1), outcome: cancelled }]).unwrap();
+    let executed = Outcome::Executed { nonce: 0, transaction: B256::ZERO };
+    store.commit(&[finality(0, vec![(id(2), executed)])]).unwrap();
+    store.commit(&[Record::Joined { epoch: 4, nonce: 1 }]).unwrap();
+    store.close();
+
+    let (store, records) = bench.open().unwrap();
+    let about: Vec<&Record> = records
+        .iter()
+        .filter(|record| matches!(record, Record::Request(_) | Record::Withheld { .. } | Record::Settled { .. }))
+        .collect();
+    assert_eq!(about, [&Record::Request(request(3)), &withheld(3)]);
+    let past = store.settled([1, 2, 3].map(id)).unwrap();
+    assert_eq!(past[&id(1)].outcome, cancelled);
+    assert_eq!(past[&id(2)].outcome, executed);
+    assert!(!past.contains_key(&id(3)));
+    store.verify().unwrap();
+}
+
+pub(crate) fn the_history_tells_of_a_cancellation_and_that_a_turn_bound_what_was_cancelled(bench: &Bench) {
+    let mut store = bench.create();
+    let id = RequestId::repeat_byte(7);
+    let cancellation = FixedBytes::repeat_byte(7);
+    store.commit(&[Record::Request(request(7))]).unwrap();
+    store.commit(&[Record::Content(turn(0, 1))]).unwrap();
+    store.commit(&[Record::Withheld { request: id, cancellation }]).unwrap();
+    store.commit(&[Record::Content(turn(1, 1))]).unwrap();
+    store.commit(&[Record::Settled { request: id, outcome: Outcome::Cancelled { cancellation } }]).unwrap();
+    let history = store.history(Place::START, 100).unwrap();
+    let phases: Vec<Phase> = history
+        .changes
+        .into_iter()
+        .filter_map(|change| match change.event {
+            DurableEvent::Request { status } => Some(status.phase),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        Phase::Received,
+        Phase::Signing { epoch: 3, nonce: 0 },
+        Phase::Cancelling { turn: None },
+        Phase::Cancelling { turn: Some(BoundTurn { epoch: 3, nonce: 1 }) },
+        Phase::Cancelled,
+    ];
+    assert_eq!(phases, expected);
 }

@@ -89,13 +89,13 @@ impl World {
             let runs = seat.process.is_some() && seat.known.epoch == epoch;
             let ended = |id: &RequestId| {
                 let known = seat.known.requests.contains_key(id);
-                seat.known.ended.contains_key(id) || !known && self.is_over(*id)
+                seat.known.ended.contains_key(id) || !known && (self.is_over(*id) || self.is_cancelled_somewhere(*id))
             };
             runs && taken.iter().all(ended)
         })
     }
 
-    /// Each request that was taken is executed exactly once, or its time passed; and every seat says the same.
+    /// Each request that was taken is executed exactly once, or its time passed, or it was cancelled; and every seat says the same.
     fn check_done(&mut self) {
         let finalized = self.chain.finalized().block.number;
         let turns = self.chain.turns();
@@ -125,10 +125,17 @@ impl World {
                     (Some(Outcome::Failed { nonce, .. }), Some(turn)) => *nonce == turn.nonce && failed,
                     (Some(Outcome::Expired), None) => self.has_expired(id),
                     (Some(Outcome::Expired), Some(_)) => stolen || torn,
+                    (Some(Outcome::Cancelled { .. }), None) => self.taken_back.contains(&id),
+                    (Some(Outcome::Cancelled { .. }), Some(_)) => {
+                        stolen || torn || self.given_up.len() >= usize::from(self.plan.quorum)
+                    }
                     // Who was away when an epoch ended has not seen the contents of its last turns.
                     (Some(Outcome::Disputed { .. }), Some(_)) => stolen || torn || self.changes > 0,
                     // It never came here, and nobody has it any more to send.
-                    (None, _) => !seat.known.requests.contains_key(&id) && (self.is_over(id) || turn.is_some()),
+                    (None, _) => {
+                        let over = self.is_over(id) || turn.is_some() || self.is_cancelled_somewhere(id);
+                        !seat.known.requests.contains_key(&id) && over
+                    }
                     _ => false,
                 };
                 if !right {

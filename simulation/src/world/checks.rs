@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ring_contracts::{B256, RequestId, Turn, U256};
-use ring_core::{ChainView, Event, Halt, ObservedTurn, Record};
+use ring_core::{ChainView, Event, Halt, ObservedTurn, Outcome, Record};
 use ring_relayer::store::Store;
 
 use super::{
@@ -51,6 +51,11 @@ impl World {
                 for id in known.requests.keys() {
                     if !past.contains_key(id) && !process.state.is_open(*id) {
                         wrong(format!("request {}", name(*id)));
+                    }
+                }
+                for id in &known.withheld {
+                    if !past.contains_key(id) && !process.state.is_withheld(*id) {
+                        wrong(format!("the cancellation of {}", name(*id)));
                     }
                 }
                 // What was under way when it crashed may have got to the disk.
@@ -169,6 +174,27 @@ impl World {
         self.check(!stolen, Promise::ThiefsBound, || format!("seat {seat} signs turn {nonce} after one of the thief"));
     }
 
+    /// Some seat called these requests cancelled. Of an id with two contents nobody can tell which. And seats that were given
+    /// up forget what was cancelled: if there are enough of them to sign, a client that asks again gets it.
+    pub(super) fn note_cancelled(&mut self, records: &[Record]) {
+        if self.given_up.len() >= usize::from(self.plan.quorum) {
+            return;
+        }
+        let ended = records.iter().flat_map(Record::ends);
+        let cancelled = ended.filter(|(_, outcome)| matches!(outcome, Outcome::Cancelled { .. })).map(|(id, _)| id);
+        let new: Vec<_> = cancelled.filter(|id| self.posted.get(id).is_some_and(|all| all.len() == 1)).collect();
+        if !new.is_empty() {
+            self.cancelled.extend(new);
+            self.check_chain();
+        }
+    }
+
+    /// Whether some seat says that a request is cancelled: those that have never heard of it need not.
+    pub(super) fn is_cancelled_somewhere(&self, id: RequestId) -> bool {
+        let says = |seat: &Seat| matches!(seat.known.ended.get(&id), Some(Outcome::Cancelled { .. }));
+        self.seats.iter().any(says)
+    }
+
     /// Whether one of these views shows that final turns were taken back.
     pub(super) fn shows_broken_finality(events: &[Event], first_open: u64) -> bool {
         let breaks = |view: &ChainView| view.final_nonce < first_open;
@@ -188,6 +214,9 @@ impl World {
             for id in &turn.requests {
                 if let Some(before) = executed.insert(*id, turn.nonce) {
                     found(Promise::PaidOnce, format!("{} is executed in turns {before} and {}", name(*id), turn.nonce));
+                }
+                if self.cancelled.contains(id) {
+                    found(Promise::CancelledForGood, format!("{} is executed, and was cancelled", name(*id)));
                 }
                 if !self.posted.contains_key(id) {
                     found(Promise::AskedFor, format!("turn {} pays {id}, which nobody asked for", turn.nonce));

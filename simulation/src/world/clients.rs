@@ -1,9 +1,11 @@
 //! Clients: they post requests, the same again, and some two contents under one id.
 
-use ring_contracts::{Address, B256, ERC20_TRANSFER_SELECTOR, Request, RequestId, SignedRequest, U256};
-use ring_core::{Event, Outcome, Refusal, Submission};
+use ring_contracts::{
+    Address, B256, Cancellation, ERC20_TRANSFER_SELECTOR, Request, RequestId, SignedCancellation, SignedRequest, U256,
+};
+use ring_core::{Cancelling, Event, Outcome, Refusal, Submission};
 
-use super::{World, driver::Answers, plan::Fault, promise::Promise, words::name};
+use super::{World, driver::Answers, happening::Happening, plan::Fault, promise::Promise, words::name};
 use crate::chain::{GENESIS_TIME, RING, UNWILLING};
 
 /// An expiry that no world reaches.
@@ -37,6 +39,12 @@ impl World {
             let seat = self.chance.clients.index(self.seats.len());
             self.feed(seat, Event::Submitted(signed), None);
         }
+        if self.strikes(Fault::Cancel, 600) {
+            // While it is on its way to its first turn, or any time later.
+            let most = if self.random(Fault::Cancel).chance(600) { 3_000 } else { 20_000 * self.plan.block_seconds };
+            let at = self.now + self.random(Fault::Cancel).below(most);
+            self.queue.add(at, Happening::Cancel { id });
+        }
         // Before anybody has signed anything for it.
         if self.strikes(Fault::Theft, 500) {
             self.propose_altered();
@@ -62,6 +70,39 @@ impl World {
             }
         };
         self.feed(seat, Event::Submitted(signed), None);
+    }
+
+    /// One of a client's requests is cancelled, at some seat; often at another one too.
+    pub(super) fn cancel(&mut self, id: RequestId) {
+        let Some(contents) = self.posted.get(&id).cloned() else { return };
+        let random = self.random(Fault::Cancel);
+        let content = random.index(contents.len());
+        let twice = random.chance(300);
+        let Some(signed) = contents.get(content) else { return };
+        let domain = self.chain.domain();
+        let cancellation = Cancellation::of(&signed.request, &domain);
+        let signature = self.requester.sign_long(&cancellation.digest(&domain));
+        self.taken_back.insert(id);
+        self.counts.fault("request cancelled");
+        for _ in 0..=usize::from(twice) {
+            let seats = self.seats.len();
+            let seat = self.random(Fault::Cancel).index(seats);
+            self.feed(seat, Event::Cancelled(SignedCancellation { cancellation, signature }), None);
+        }
+    }
+
+    /// What a cancellation is answered is on disk.
+    pub(super) fn check_cancelling(&mut self, seat: usize, id: RequestId, answer: &Cancelling) {
+        self.note(|| format!("seat {seat} answers the cancellation of {}: {answer:?}", name(id)));
+        let known = &self.seats[seat].known;
+        let right = match answer {
+            Cancelling::Kept => known.withheld.contains(&id),
+            Cancelling::Done => matches!(known.ended.get(&id), Some(Outcome::Cancelled { .. })),
+            Cancelling::Refused(_) => true,
+        };
+        self.check(right, Promise::CancelledForGood, || {
+            format!("seat {seat} answers {answer:?} for {}, which is not on its disk", name(id))
+        });
     }
 
     /// A payment to an account of its own, so that what it received says how often it was paid.

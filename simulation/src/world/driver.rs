@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ring_contracts::{B256, Bytes, CompactSignature, Execution, Halt, RequestId, SignedRequest, Turn};
-use ring_core::{Action, Effects, Event, Evidence, Message};
+use ring_core::{Action, CancelledRequest, Effects, Event, Evidence, Message};
 use ring_relayer::store::{DurableReservation, StoreError};
 
 use super::{
@@ -169,6 +169,7 @@ impl World {
             if committed.is_ok() {
                 self.check_records(seat, &records);
                 self.seats[seat].known.note(&records);
+                self.note_cancelled(&records);
             }
             self.crash_now(seat, crash);
             return Ok(false);
@@ -176,6 +177,7 @@ impl World {
         committed?;
         self.check_records(seat, &records);
         self.seats[seat].known.note(&records);
+        self.note_cancelled(&records);
         let halted = self.seats[seat].known.halted;
         self.check(halted || !finality_broken, Promise::FinalityWatched, || {
             format!("seat {seat} goes on though final turns were taken back")
@@ -272,6 +274,14 @@ impl World {
             Action::Answer { request, submission } => {
                 let expected = answers.get_mut(&request).and_then(VecDeque::pop_front).flatten();
                 self.check_answer(seat, request, expected, &submission);
+            }
+            Action::AnswerCancellation { request, answer } => self.check_cancelling(seat, request, &answer),
+            Action::TellCancelled { to, request, cancellation } => {
+                let Some(Process { store, .. }) = &self.seats[seat].process else { return Ok(()) };
+                if let Some(request) = store.request(request)? {
+                    let requests = vec![CancelledRequest { request, cancellation }];
+                    self.send(seat, to, Body::Message(Message::Cancellations { requests }));
+                }
             }
             Action::Accepted { request } => self.note_accepted(seat, request),
             Action::Objected { from, nonce, reason, .. } => {

@@ -32,6 +32,8 @@ pub(super) enum Happening {
     Post,
     /// A client asks for something again.
     PostAgain,
+    /// A client takes a request back.
+    Cancel { id: RequestId },
     /// A fault of a kind that comes by itself.
     Fault(Fault),
     /// What a fault did is over.

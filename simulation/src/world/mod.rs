@@ -75,6 +75,12 @@ pub struct World {
     posted: BTreeMap<RequestId, Vec<SignedRequest>>,
     /// What some seat called accepted.
     accepted: BTreeSet<RequestId>,
+    /// What clients took back.
+    taken_back: BTreeSet<RequestId>,
+    /// What some seat called cancelled.
+    cancelled: BTreeSet<RequestId>,
+    /// The seats whose stores were given up, and with them what they knew of cancellations.
+    given_up: BTreeSet<usize>,
     /// Which side of a partition each seat is on, while there is one.
     partition: Option<Vec<bool>>,
     /// Letters that may come again.
@@ -175,6 +181,9 @@ impl World {
             requester,
             posted: BTreeMap::new(),
             accepted: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             partition: None,
             old_letters: VecDeque::new(),
             signed: BTreeMap::new(),
@@ -247,6 +256,7 @@ impl World {
             Happening::Person { seat } => self.person(seat),
             Happening::Post => self.post_new(),
             Happening::PostAgain => self.post_again(),
+            Happening::Cancel { id } => self.cancel(id),
             Happening::Fault(fault) => self.fault(fault),
             Happening::Mend { seat } => self.mend(seat),
             Happening::Heal => self.partition = None,

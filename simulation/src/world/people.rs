@@ -79,6 +79,10 @@ impl World {
     pub(super) fn form_anew(&mut self, seats: &BTreeSet<usize>) {
         let epoch = self.chain.head().epoch();
         let mut charter = self.charter.clone();
+        self.given_up.extend(seats);
+        if self.given_up.len() >= usize::from(self.plan.quorum) {
+            self.cancelled.clear();
+        }
         for seat in seats {
             let key = Key::new(self.next_key);
             self.next_key += 1;

@@ -48,11 +48,13 @@ pub enum Fault {
     Change,
     /// Clients sign two contents for one id.
     TwoContents,
+    /// Clients take back what they asked for.
+    Cancel,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Loss,
         Self::Doubling,
         Self::Delay,
@@ -72,6 +74,7 @@ impl Fault {
         Self::Theft,
         Self::Change,
         Self::TwoContents,
+        Self::Cancel,
     ];
 
     /// Its name on the command line.
@@ -96,6 +99,7 @@ impl Fault {
             Self::Theft => "theft",
             Self::Change => "change",
             Self::TwoContents => "two-contents",
+            Self::Cancel => "cancel",
         }
     }
 }

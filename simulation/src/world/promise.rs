@@ -25,6 +25,8 @@ pub enum Promise {
     Caps,
     /// Nothing is paid after it expired.
     Expiry,
+    /// What was called cancelled is never executed, on any head.
+    CancelledForGood,
     /// Honest keys sign only what clients asked for.
     AskedFor,
     /// The same id gets the same answer, for ever.
@@ -52,6 +54,7 @@ impl fmt::Display for Promise {
             Self::ThiefsBound => "the thief's bound",
             Self::Caps => "no more than the caps",
             Self::Expiry => "nothing after its expiry",
+            Self::CancelledForGood => "nothing after it was cancelled",
             Self::AskedFor => "only what was asked for",
             Self::SameAnswer => "the same answer for ever",
             Self::Remembered => "what was committed is remembered",

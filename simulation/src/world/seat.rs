@@ -74,6 +74,7 @@ pub(super) struct Known {
     /// What a person was told to have failed, and may be on the disk all the same: the epoch and nonce at which it joined.
     pub(super) perhaps: Option<(u32, u64)>,
     pub(super) requests: BTreeMap<RequestId, SignedRequest>,
+    pub(super) withheld: BTreeSet<RequestId>,
     pub(super) ended: BTreeMap<RequestId, Outcome>,
     /// Of the present epoch.
     pub(super) reserved: BTreeSet<(u64, B256)>,
@@ -94,6 +95,9 @@ impl Known {
                 }
                 Record::Request(signed) => {
                     self.requests.insert(signed.request.id, signed.clone());
+                }
+                Record::Withheld { request, .. } => {
+                    self.withheld.insert(*request);
                 }
                 Record::Reserved { nonce, digest, .. } => {
                     self.reserved.insert((*nonce, *digest));

@@ -6,6 +6,7 @@ use ring_core::{Event, Message, Record};
 pub(super) fn event_in_words(event: &Event) -> String {
     match event {
         Event::Submitted(signed) => format!("client posts {}", name(signed.request.id)),
+        Event::Cancelled(signed) => format!("client cancels {}", name(signed.cancellation.id)),
         Event::Received { from, message } => format!("seat {from} says {}", message_in_words(message)),
         Event::Delivered { to, requests, .. } => format!("seat {to} has {}", names(requests)),
         Event::Found { request, evidence } => format!("its sources say of {}: {evidence:?}", name(*request)),
@@ -31,6 +32,13 @@ fn message_in_words(message: &Message) -> String {
         Message::Requests { requests } => {
             format!("requests {}", names(&requests.iter().map(|signed| signed.request.id).collect::<Vec<_>>()))
         }
+        Message::Cancellations { requests } => {
+            let ids: Vec<RequestId> = requests.iter().map(|cancelled| cancelled.request.request.id).collect();
+            format!("cancelled are {}", names(&ids))
+        }
+        Message::Withheld { requests } => {
+            format!("it withholds {}", requests.iter().map(short).collect::<Vec<_>>().join("+"))
+        }
         Message::Turn { turn, votes, .. } => {
             let ids: Vec<RequestId> = turn.calls().iter().map(|call| call.request_id).collect();
             let voters: Vec<usize> = votes.iter().map(|vote| vote.seat).collect();
@@ -54,6 +62,7 @@ fn message_in_words(message: &Message) -> String {
 pub(super) fn record_in_words(record: &Record) -> String {
     match record {
         Record::Request(signed) => format!("request {}", name(signed.request.id)),
+        Record::Withheld { request, .. } => format!("withheld {}", name(*request)),
         Record::Content(turn) => {
             let ids: Vec<RequestId> = turn.calls().iter().map(|call| call.request_id).collect();
             format!("content {}/{} {}", turn.id().epoch, turn.id().nonce, names(&ids))

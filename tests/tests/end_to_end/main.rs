@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 
 mod artifacts;
+mod cancellations;
 mod endurance;
 mod faults;
 mod flood;

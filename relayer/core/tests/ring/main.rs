@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cancellations;
 mod evidence;
 mod halts;
 mod pace;

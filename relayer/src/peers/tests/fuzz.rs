@@ -121,6 +121,12 @@ fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         requests().prop_map(|requests| Message::Requests { requests }),
         prop::collection::vec(id(), 0..4).prop_map(|requests| Message::Confirmed { requests }),
+        (requests(), any::<u8>()).prop_map(|(requests, byte)| {
+            let cancellation = ring_contracts::FixedBytes([byte; 65]);
+            let cancelled = |request| ring_core::CancelledRequest { request, cancellation };
+            Message::Cancellations { requests: requests.into_iter().map(cancelled).collect() }
+        }),
+        prop::collection::vec(hash(), 0..4).prop_map(|requests| Message::Withheld { requests }),
         (turn(), requests(), votes()).prop_map(|(turn, requests, votes)| Message::Turn { turn, requests, votes }),
         (any::<u32>(), any::<u64>(), hash(), votes()).prop_map(|(epoch, nonce, digest, votes)| Message::Votes {
             epoch,

@@ -46,6 +46,7 @@ CREATE TABLE requests (
     seq       BIGINT UNIQUE,
     digest    BYTEA,
     requester BYTEA,
+    withheld  BIGINT,
     outcome   TEXT,
     ended     BIGINT,
     ending    TEXT GENERATED ALWAYS AS (outcome::jsonb ->> 'outcome') STORED

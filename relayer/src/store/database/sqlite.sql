@@ -47,6 +47,8 @@ CREATE TABLE requests (
     digest  BLOB,
     -- Who signed it.
     requester BLOB,
+    -- The record of its cancellation.
+    withheld INTEGER,
     -- NULL: it has no end yet.
     outcome TEXT,
     -- The record that says so.

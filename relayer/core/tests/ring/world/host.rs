@@ -47,11 +47,12 @@ pub(crate) struct Disk {
     pub(crate) joined: u64,
     pub(crate) halted: bool,
     pub(crate) requests: BTreeMap<RequestId, SignedRequest>,
+    pub(crate) withheld: BTreeSet<RequestId>,
     pub(crate) contents: Vec<Turn>,
     pub(crate) reserved: BTreeSet<(u32, u64, B256)>,
     votes: Vec<(u32, B256, Vote)>,
     /// The requests that have ended.
-    settled: BTreeMap<RequestId, Settled>,
+    pub(crate) settled: BTreeMap<RequestId, Settled>,
 }
 
 impl Disk {
@@ -79,6 +80,9 @@ impl Disk {
             }
             Record::Voted { digest, seat, signature, .. } => {
                 self.votes.push((self.epoch, *digest, Vote { seat: *seat, signature: *signature }));
+            }
+            Record::Withheld { request, .. } => {
+                self.withheld.insert(*request);
             }
             Record::Halted(_) => self.halted = true,
             Record::Final { .. } | Record::Settled { .. } | Record::EpochOver { .. } => {}
@@ -139,6 +143,7 @@ impl Host {
         let last_final = journal.iter().rposition(|record| record.closes().is_some());
         let is_live = |at: usize, record: &Record| match record {
             Record::Request(signed) => !self.disk.settled.contains_key(&signed.request.id),
+            Record::Withheld { request, .. } => !self.disk.settled.contains_key(request),
             Record::Settled { .. } => false,
             record if record.closes().is_some() => Some(at) == last_final,
             record => record.about().is_none_or(|nonce| !closed(at, nonce)),

@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy::signers::{SignerSync, local::PrivateKeySigner};
 use ring_contracts::{
-    Address, B256, Bytes, Call, Charter, CompactSignature, Domain, Effect, Request, RequestId, Seat, SignedRequest,
-    Turn, TurnId, U256, witness,
+    Address, B256, Bytes, Call, Cancellation, Charter, CompactSignature, Domain, Effect, Request, RequestId, Seat,
+    SignedCancellation, SignedRequest, Turn, TurnId, U256, witness,
 };
-use ring_core::{Action, Effects, Event, Evidence, Message, Past, Phase, Record, Refusal, Settings, Submission, Vote};
+use ring_core::{
+    Action, CancelledRequest, Cancelling, Effects, Event, Evidence, Message, Past, Phase, Record, Refusal, Settings,
+    Submission, Vote,
+};
 
 use chain::{Chain, Transaction};
 pub(crate) use chain::{GENESIS, TOKEN};
@@ -133,6 +136,11 @@ pub(crate) struct World {
     pub(crate) posted: BTreeMap<RequestId, SignedRequest>,
     /// What some seat called accepted.
     pub(crate) accepted: BTreeSet<RequestId>,
+    /// What clients cancelled, and what some seat called cancelled for good.
+    pub(crate) taken_back: BTreeSet<RequestId>,
+    pub(crate) cancelled: BTreeSet<RequestId>,
+    /// The seats whose stores were given up, and with them what they knew of cancellations.
+    given_up: BTreeSet<usize>,
     signed: SignedContents,
     /// Turns that only a thief signed.
     pub(crate) foreign: BTreeSet<B256>,
@@ -140,6 +148,7 @@ pub(crate) struct World {
     pub(crate) struck: bool,
     /// What a client was answered last at each seat.
     answers: BTreeMap<(usize, RequestId), Submission>,
+    cancel_answers: BTreeMap<(usize, RequestId), Cancelling>,
     /// What a seat's sources contradict, and what they have not heard of yet.
     pub(crate) refuted: BTreeSet<(usize, RequestId)>,
     pub(crate) unheard: BTreeSet<(usize, RequestId)>,
@@ -200,10 +209,14 @@ impl World {
             pool: Vec::new(),
             posted: BTreeMap::new(),
             accepted: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             signed: BTreeMap::new(),
             foreign: BTreeSet::new(),
             struck: false,
             answers: BTreeMap::new(),
+            cancel_answers: BTreeMap::new(),
             refuted: BTreeSet::new(),
             unheard: BTreeSet::new(),
             alarms: Vec::new(),
@@ -266,6 +279,23 @@ impl World {
             (None, Some(_)) => {}
         }
         answer
+    }
+
+    /// The cancellation of a request, signed by the client.
+    pub(crate) fn cancellation(&self, request: &Request) -> SignedCancellation {
+        let cancellation = Cancellation::of(request, &domain());
+        let signature = self.requester.sign_hash_sync(&cancellation.digest(&domain())).unwrap();
+        SignedCancellation { cancellation, signature: signature.as_bytes().into() }
+    }
+
+    /// A client cancels a request at a seat. `None`: it got no answer.
+    pub(crate) fn cancel(&mut self, seat: usize, signed: &SignedRequest) -> Option<Cancelling> {
+        let id = signed.request.id;
+        self.cancel_answers.remove(&(seat, id));
+        self.taken_back.insert(id);
+        let cancellation = self.cancellation(&signed.request);
+        self.feed(seat, Event::Cancelled(cancellation));
+        self.cancel_answers.get(&(seat, id)).cloned()
     }
 
     /// A seat looks at the chain as its RPC shows it.
@@ -405,6 +435,11 @@ impl World {
             let settings = self.hosts[*seat].settings.clone();
             self.hosts[*seat] = Host::new(settings, signer);
             self.answers.retain(|(at, _), _| at != seat);
+            self.given_up.insert(*seat);
+        }
+        // Who knows of no cancellation could execute what was cancelled, if there are enough of them.
+        if self.given_up.len() >= usize::from(self.plan.quorum) {
+            self.cancelled.clear();
         }
         self.note(|| format!("the master replaces the keys of {seats:?} in epoch {}", ledger.epoch));
         self.pool.push(Transaction::Form { epoch: ledger.epoch, charter });
@@ -514,6 +549,21 @@ impl World {
             Action::Answer { request, submission } => {
                 self.answers.insert((seat, request), submission);
             }
+            Action::AnswerCancellation { request, answer } => {
+                let disk = &self.hosts[seat].disk;
+                let right = match &answer {
+                    Cancelling::Kept => disk.withheld.contains(&request),
+                    Cancelling::Done => self.cancelled.contains(&request) || !self.given_up.is_empty(),
+                    Cancelling::Refused(_) => true,
+                };
+                self.check(right, "l", || format!("{request}: {answer:?}, which is not on the disk of seat {seat}"));
+                self.cancel_answers.insert((seat, request), answer);
+            }
+            Action::TellCancelled { to, request, cancellation } => {
+                let request = self.hosts[seat].disk.requests[&request].clone();
+                let requests = vec![CancelledRequest { request, cancellation }];
+                self.network.push_back((seat, to, Letter::Message(Message::Cancellations { requests })));
+            }
             Action::Accepted { request } => {
                 let Some(signed) = self.posted.get(&request).cloned() else { return };
                 let holds = |host: &&Host| host.disk.requests.get(&request) == Some(&signed);
@@ -568,8 +618,25 @@ impl World {
     }
 
     /// (d) Without a theft, a change by the master or an order, nobody halts.
+    /// (l) What a seat withholds it reserves in no turn.
     fn check_records(&self, seat: usize, records: &[Record]) {
-        for record in records {
+        let disk = &self.hosts[seat].disk;
+        let mut withheld = disk.withheld.clone();
+        for (at, record) in records.iter().enumerate() {
+            match record {
+                Record::Withheld { request, .. } => drop(withheld.insert(*request)),
+                Record::Reserved { digest, void: false, .. } => {
+                    let earlier = records[..at].iter().filter_map(|record| match record {
+                        Record::Content(turn) => Some(turn),
+                        _ => None,
+                    });
+                    let turn = disk.contents.iter().chain(earlier).find(|turn| turn.digest(&domain()) == *digest);
+                    let calls = turn.map(Turn::calls).unwrap_or_default();
+                    let free = calls.iter().all(|call| !withheld.contains(&call.request_id));
+                    self.check(free, "l", || format!("seat {seat} reserves {digest} with what was cancelled"));
+                }
+                _ => {}
+            }
             let Record::Halted(halt) = record else { continue };
             let excused = self.struck
                 || matches!(halt, ring_core::Halt::Ordered { .. } | ring_core::Halt::ChainDisputed(_))
@@ -638,6 +705,9 @@ impl World {
                     format!("{id}: nobody asked for {call:?}")
                 });
                 self.check(executed.insert(id), "b", || format!("{id} is executed twice"));
+                self.check(!self.cancelled.contains(&id), "l", || {
+                    format!("{id} is executed although it was called cancelled")
+                });
                 self.check(turn.block.time <= request.expiry, "h", || format!("{id} is executed after its expiry"));
             }
         }
@@ -657,11 +727,15 @@ impl World {
                 (Some(_), _) => {}
                 (None, Some(phase)) if is_end(phase) => {
                     host.ends.insert(*id, phase);
+                    if phase == Phase::Cancelled && self.given_up.len() < usize::from(self.plan.quorum) {
+                        self.cancelled.insert(*id);
+                    }
                 }
                 (None, _) => {}
             }
         }
         self.check(changed.is_none(), "j", || changed.unwrap_or_default());
+        self.check_chain();
     }
 
     /// (n) What the disk says is what the process knows.
@@ -820,7 +894,13 @@ impl World {
                     self.replace(&new.into_iter().collect());
                 }
             }
-            _ => {}
+            _ => {
+                let posted: Vec<SignedRequest> = self.posted.values().cloned().collect();
+                if !posted.is_empty() {
+                    let signed = posted[self.random.index(posted.len())].clone();
+                    self.cancel(seat, &signed);
+                }
+            }
         }
         if self.random.chance(self.plan.reorgs) {
             let blocks = 1 + self.random.index(DEPTH);
@@ -942,7 +1022,7 @@ impl World {
                 && host.state.is_some()
                 && taken.iter().all(|id| match host.status(*id) {
                     Some(status) => is_end(status.phase),
-                    None => self.is_over(*id),
+                    None => self.is_over(*id) || self.is_cancelled_somewhere(*id),
                 })
         });
         everybody && !self.pool.iter().any(|sent| matches!(sent, Transaction::Form { .. }))
@@ -953,7 +1033,13 @@ impl World {
         self.posted[&id].request.expiry + BLOCK_SECONDS * (DEPTH as u64 + 1) < self.chain.head().time
     }
 
-    /// (c) Each request that was taken is executed exactly once, or its time passed; and every seat says the same.
+    /// Whether some seat says that a request is cancelled for good: then those that have never heard of it need not.
+    fn is_cancelled_somewhere(&self, id: RequestId) -> bool {
+        let says = |host: &Host| host.status(id).is_some_and(|status| status.phase == Phase::Cancelled);
+        self.hosts.iter().any(says)
+    }
+
+    /// (c) Each request that was taken is executed exactly once, or its time passed, or it was cancelled; and every seat says the same.
     fn check_done(&self) {
         let ledger = self.chain.final_ledger().clone();
         let taken = self.taken();
@@ -977,6 +1063,9 @@ impl World {
                     }
                     (Some(Phase::Expired), Some(_)) => stolen,
                     (Some(Phase::Expired), None) => self.posted[&id].request.expiry < self.chain.head().time,
+                    (Some(Phase::Cancelled), None) => self.taken_back.contains(&id),
+                    (Some(Phase::Cancelled), Some(_)) => stolen || self.given_up.len() >= usize::from(self.plan.quorum),
+                    (None, None) if self.is_cancelled_somewhere(id) => true,
                     // It never came here, and nobody has it any more to send.
                     (None, None) => self.is_over(id),
                     // Who was away when an epoch ended has not seen the contents of its last turns.
@@ -1008,12 +1097,16 @@ fn reserved_content(record: &Record) -> Option<B256> {
 }
 
 fn is_end(phase: Phase) -> bool {
-    matches!(phase, Phase::Final { .. } | Phase::Failed { .. } | Phase::Expired | Phase::Disputed { .. })
+    matches!(
+        phase,
+        Phase::Final { .. } | Phase::Failed { .. } | Phase::Expired | Phase::Cancelled | Phase::Disputed { .. }
+    )
 }
 
 fn describe(event: &Event) -> String {
     match event {
         Event::Submitted(signed) => format!("submitted {}", signed.request.id),
+        Event::Cancelled(signed) => format!("cancelled {}", signed.cancellation.id),
         Event::Received { from, message } => match message {
             Message::Requests { requests } => format!("{} requests from {from}", requests.len()),
             Message::Turn { turn, votes, .. } => {
