@@ -1,7 +1,9 @@
 //! The EIP-712 domain.
 
+use std::sync::LazyLock;
+
 use alloy::{
-    primitives::{Address, B256},
+    primitives::{Address, B256, U256, keccak256},
     sol_types::{Eip712Domain, SolStruct, eip712_domain},
 };
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,12 @@ use serde::{Deserialize, Serialize};
 pub const NAME: &str = "Ring Window";
 /// The `version` of the EIP-712 domain.
 pub const VERSION: &str = "1";
+
+/// The hashes that every domain separator begins with (EIP-712): of the type, of the name and of the version.
+static FIXED_PART: LazyLock<[B256; 3]> = LazyLock::new(|| {
+    let of_any = Domain { chain_id: 0, contract: Address::ZERO }.eip712();
+    [of_any.type_hash(), keccak256(NAME), keccak256(VERSION)]
+});
 
 /// One contract on one chain: what every signature is bound to (EIP-712).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +42,14 @@ impl Domain {
 
     /// The domain separator, as the contract's `domainSeparator()` answers.
     pub fn separator(&self) -> B256 {
-        self.eip712().separator()
+        // By hand, since it is needed for every digest and only this much of it differs.
+        let [of_type, name, version] = *FIXED_PART;
+        let chain_id = B256::from(U256::from(self.chain_id));
+        keccak256([of_type, name, version, chain_id, self.contract.into_word()].concat())
     }
 
     /// What is signed for a struct in this domain.
     pub fn digest(&self, message: &impl SolStruct) -> B256 {
-        message.eip712_signing_hash(&self.eip712())
+        keccak256([&[0x19, 0x01], self.separator().as_slice(), message.eip712_hash_struct().as_slice()].concat())
     }
 }

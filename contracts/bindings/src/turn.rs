@@ -1,5 +1,7 @@
 //! A turn of a ring: what a window signs.
 
+use std::sync::LazyLock;
+
 use alloy::{
     primitives::{B256, Bytes, U256, keccak256},
     sol,
@@ -28,6 +30,8 @@ mod eip712 {
 }
 
 const MAX_U40: u64 = (1 << 40) - 1;
+/// The type hash of a turn (EIP-712).
+static TYPE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(eip712::Turn::eip712_root_type().as_bytes()));
 
 /// Which turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,9 +73,8 @@ impl TurnId {
     /// What the window signs for packed calls with this hash (EIP-712).
     pub fn digest(&self, calls_hash: B256, domain: &Domain) -> B256 {
         // Whoever has a signed turn need not have its calls, so the struct is hashed by hand.
-        let type_hash = keccak256(eip712::Turn::eip712_root_type().as_bytes());
         let numbers = [self.ring.into(), self.epoch.into(), self.nonce & MAX_U40, self.valid_until & MAX_U40];
-        let mut encoded = type_hash.to_vec();
+        let mut encoded = TYPE_HASH.to_vec();
         encoded.extend(numbers.into_iter().flat_map(|number: u64| U256::from(number).to_be_bytes::<32>()));
         encoded.extend_from_slice(calls_hash.as_slice());
         keccak256([&[0x19, 0x01], domain.separator().as_slice(), keccak256(encoded).as_slice()].concat())

@@ -125,9 +125,14 @@ impl State {
             return Verdict::Explained;
         }
         let charter = &self.settings.charter;
-        let void = Turn::void(self.settings.ring, joined.epoch, turn.nonce).digest(&self.settings.domain);
-        let is_void = turn.digest == void;
         let slot = self.slots.get(&turn.nonce);
+        let is_void = match slot.and_then(|slot| slot.contents.get(&turn.digest)) {
+            Some(content) => content.is_void(),
+            None => {
+                let void = Turn::void(self.settings.ring, joined.epoch, turn.nonce);
+                void.digest(&self.settings.domain) == turn.digest
+            }
+        };
         let signed = self.has_reserved(turn.nonce, turn.digest);
         let needed = charter.quorum == charter.window && charter.position_in_window(turn.nonce, self.seat).is_some();
         if needed && !signed && !planted!(UnknownTurnAccepted) {

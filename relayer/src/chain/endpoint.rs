@@ -1,17 +1,27 @@
 //! One RPC of those that are configured: its name, its connection, and how it did lately.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use alloy::providers::DynProvider;
 use tokio::sync::watch;
 
-use super::{backoff, fault::Fault, rpc::Rpc};
+use super::{
+    backoff,
+    fault::Fault,
+    heads::Listener,
+    rpc::{Header, Rpc},
+};
 
 /// An RPC. Clones share what is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     name: Arc<str>,
     rpc: Rpc,
+    /// `None` until somebody wants to hear of heads.
+    listener: Arc<OnceLock<Listener>>,
     standing: watch::Sender<Standing>,
 }
 
@@ -29,7 +39,12 @@ struct Standing {
 impl Endpoint {
     /// An RPC that is asked over `provider` once there is one.
     pub(super) fn new(name: String, provider: watch::Receiver<Option<DynProvider>>) -> Self {
-        Self { name: name.into(), rpc: Rpc::new(provider), standing: watch::Sender::default() }
+        Self {
+            name: name.into(),
+            rpc: Rpc::new(provider),
+            listener: Arc::default(),
+            standing: watch::Sender::default(),
+        }
     }
 
     /// Its place in the configuration and its host. Never its URL: that may hold an access token.
@@ -39,6 +54,11 @@ impl Endpoint {
 
     pub(super) fn rpc(&self) -> &Rpc {
         &self.rpc
+    }
+
+    /// The heads that it tells of, from now on.
+    pub(super) fn heads(&self) -> watch::Receiver<Option<Header>> {
+        self.listener.get_or_init(|| Listener::new(self.rpc.clone())).heads()
     }
 
     /// Whether it is better not asked now.

@@ -1,45 +1,93 @@
 //! Noticing that the chain moved.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use alloy::{providers::Provider as _, pubsub::RawSubscription};
-use tokio::{
-    sync::{Notify, broadcast::error::RecvError},
-    task::JoinSet,
+use alloy::{
+    providers::Provider as _,
+    pubsub::{Subscription, SubscriptionItem},
+    rpc::types,
+};
+use futures::future::select_all;
+use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    connection::Endpoints,
+    fault::Fault,
+    rpc::{Header, Rpc},
 };
 
-use super::{connection::Endpoints, fault::Fault, rpc::Rpc};
-
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before subscribing again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What RPCs told of since they were asked last, by their places: a head, or only that there may be a new one.
+#[derive(Debug, Default)]
+pub(super) struct Told(Vec<Option<Header>>);
+
+impl Told {
+    /// The newest head that an RPC told of.
+    pub(super) fn by(&self, place: usize) -> Option<Header> {
+        self.0.get(place).copied().flatten()
+    }
+}
 
 /// Wakes whoever has to look at the chain: at each head that an RPC tells of, and whenever nothing was heard for the poll
 /// interval, since subscriptions die silently.
 #[derive(Debug)]
 pub(super) struct Heads {
     poll_interval: Duration,
-    told: Arc<Notify>,
-    /// One for each RPC; they end with this.
-    _listeners: JoinSet<()>,
+    /// One for each RPC.
+    told: Vec<watch::Receiver<Option<Header>>>,
 }
 
 impl Heads {
     pub(super) fn new(endpoints: &Endpoints, poll_interval: Duration) -> Self {
-        let told = Arc::new(Notify::new());
-        let listeners =
-            endpoints.all().iter().map(|endpoint| listen(endpoint.rpc().clone(), told.clone(), poll_interval));
-        let _listeners = listeners.collect();
-        Self { poll_interval, told, _listeners }
+        Self { poll_interval, told: endpoints.all().iter().map(|endpoint| endpoint.heads()).collect() }
     }
 
-    /// Waits until it is time to look, and says whether an RPC told of a head. Several heads told of are looked at once.
-    /// Dropping it midway loses nothing.
-    pub(super) async fn wait(&self) -> bool {
-        tokio::time::timeout(self.poll_interval, self.told.notified()).await.is_ok()
+    /// Waits until it is time to look, and says what RPCs told of; `None`: nothing. Of several heads that one told of, the
+    /// last counts. Dropping it midway loses nothing.
+    pub(super) async fn wait(&mut self) -> Option<Told> {
+        // Where nobody can tell of anything any more, only time passes.
+        let changed = self.told.iter_mut().map(|told| {
+            Box::pin(async {
+                if told.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        let ((), which, _) = tokio::time::timeout(self.poll_interval, select_all(changed)).await.ok()?;
+        let newest = |(place, told): (usize, &mut watch::Receiver<Option<Header>>)| {
+            let is_new = place == which || told.has_changed().unwrap_or(false);
+            is_new.then(|| *told.borrow_and_update()).flatten()
+        };
+        Some(Told(self.told.iter_mut().enumerate().map(newest).collect()))
+    }
+}
+
+/// A subscription to the heads of an RPC, which all who follow the chain through it share.
+#[derive(Debug)]
+pub(super) struct Listener {
+    told: watch::Receiver<Option<Header>>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Listener {
+    /// Listens until it is dropped.
+    pub(super) fn new(rpc: Rpc) -> Self {
+        let (tell, told) = watch::channel(None);
+        Self { told, _listening: AbortOnDropHandle::new(tokio::spawn(listen(rpc, tell))) }
+    }
+
+    /// The last head that it heard of; changes with each, also where only that there may be one is known.
+    pub(super) fn heads(&self) -> watch::Receiver<Option<Header>> {
+        self.told.clone()
     }
 }
 
 /// Subscribes to the heads of an RPC, again whenever it ends. One that has no subscriptions is not listened to.
-async fn listen(mut rpc: Rpc, told: Arc<Notify>, retry_interval: Duration) {
+async fn listen(mut rpc: Rpc, tell: watch::Sender<Option<Header>>) {
     let Some(provider) = rpc.connected().await else { return };
     if provider.client().pubsub_frontend().is_none() {
         return;
@@ -48,19 +96,24 @@ async fn listen(mut rpc: Rpc, told: Arc<Notify>, retry_interval: Duration) {
         match tokio::time::timeout(SUBSCRIBE_TIMEOUT, provider.subscribe_blocks()).await {
             Ok(Ok(subscription)) => {
                 // There may have been a head meanwhile.
-                told.notify_one();
-                follow(subscription.into_raw(), &told).await;
+                tell.send_replace(None);
+                follow(subscription, &tell).await;
             }
             Ok(Err(error)) => tracing::debug!(fault = %Fault::from(error), "no subscription to heads, polling"),
             Err(_) => tracing::debug!("no answer to a subscription to heads, polling"),
         }
-        tokio::time::sleep(retry_interval).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
 /// Passes heads on until the subscription ends.
-async fn follow(mut subscription: RawSubscription, told: &Notify) {
-    while let Ok(_) | Err(RecvError::Lagged(_)) = subscription.recv().await {
-        told.notify_one();
+async fn follow(mut subscription: Subscription<types::Header>, tell: &watch::Sender<Option<Header>>) {
+    loop {
+        let head = match subscription.recv_any().await {
+            Ok(SubscriptionItem::Item(head)) => Some(Header::from(&head)),
+            Ok(SubscriptionItem::Other(_)) | Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        tell.send_replace(head);
     }
 }

@@ -27,6 +27,7 @@ use super::{
     endpoint::Endpoint,
     fault::Fault,
     finality::Finality,
+    heads::Told,
     rpc::{Header, Rpc},
     view::{Standing, Viewer},
     watcher::{Cursor, WatcherSettings},
@@ -101,9 +102,9 @@ impl Quorum {
         Self { endpoints, viewers, settings, seen: None, standings: Standings::default(), floor: Floor::default() }
     }
 
-    /// The chain as of its head, or `None` if that is the head of the last view. `told`: there is probably a new head, so
-    /// whatever it takes is asked at once.
-    pub(super) async fn look(&mut self, cursor: Cursor, told: bool) -> Result<Option<ChainView>, Fault> {
+    /// The chain as of its head, or `None` if that is the head of the last view. `told`: there is probably a new head, perhaps
+    /// this one, so whatever it takes is asked at once.
+    pub(super) async fn look(&mut self, cursor: Cursor, told: Option<&Told>) -> Result<Option<ChainView>, Fault> {
         let tips = self.tips(told).await?;
         let (head, members) = common_head(&self.endpoints, &tips).await?;
         if self.seen.is_some_and(|seen| seen.hash == head.hash) {
@@ -128,13 +129,16 @@ impl Quorum {
     }
 
     /// How far the RPCs are, and that they serve the right chain.
-    async fn tips(&self, told: bool) -> Result<Vec<Tip>, Fault> {
+    async fn tips(&self, told: Option<&Told>) -> Result<Vec<Tip>, Fault> {
         let (seen, chain) = (self.seen, self.settings.domain.chain_id);
         let tag = self.settings.finality.tag();
         let tip = async |place: usize, rpc: &Rpc| {
             let known = match told {
-                true => None,
-                false => Some(rpc.head().await?),
+                // It may be told of late, or of a fork: what is not higher than the last head is asked for.
+                Some(told) => {
+                    told.by(place).filter(|head| seen.is_none_or(|seen| head.number > seen.number || *head == seen))
+                }
+                None => Some(rpc.head().await?),
             };
             if let Some(head) = known.filter(|head| seen.is_some_and(|seen| seen.hash == head.hash)) {
                 return Ok(Tip { place, head, finalized: None });
@@ -299,7 +303,7 @@ pub(super) async fn ring(endpoints: &Endpoints, domain: &Domain, ring: u32) -> R
 /// How the ring stands in the highest block that enough RPCs have and call final. `None`: there was no contract then.
 pub(super) async fn final_ring(endpoints: &Endpoints, settings: WatcherSettings) -> Result<Option<RingView>, Fault> {
     let quorum = Quorum::new(endpoints.clone(), settings);
-    let tips = quorum.tips(true).await?;
+    let tips = quorum.tips(Some(&Told::default())).await?;
     let (head, members) = common_head(endpoints, &tips).await?;
     let (finalized, members) = quorum.finalized(&tips, members, head).await?;
     let WatcherSettings { domain, ring, .. } = &quorum.settings;

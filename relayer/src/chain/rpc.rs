@@ -7,7 +7,7 @@ use alloy::{
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, U256},
     providers::{DynProvider, Provider as _},
-    rpc::types::{Filter, Log, TransactionRequest},
+    rpc::types::{self, Filter, Log, TransactionRequest},
     sol_types::SolCall,
     transports::TransportResult,
 };
@@ -28,6 +28,12 @@ pub(super) struct Header {
     pub(super) number: u64,
     /// In Unix seconds.
     pub(super) time: u64,
+}
+
+impl From<&types::Header> for Header {
+    fn from(header: &types::Header) -> Self {
+        Self { hash: header.hash, parent: header.parent_hash, number: header.number, time: header.timestamp }
+    }
 }
 
 impl From<Header> for Block {
@@ -87,12 +93,7 @@ impl Rpc {
     /// `None`: there is no such block.
     pub(super) async fn header(&self, block: BlockNumberOrTag) -> Result<Option<Header>, Fault> {
         match self.ask(self.provider()?.get_block_by_number(block)).await {
-            Ok(answer) => Ok(answer.map(|block| Header {
-                hash: block.header.hash,
-                parent: block.header.parent_hash,
-                number: block.header.number,
-                time: block.header.timestamp,
-            })),
+            Ok(answer) => Ok(answer.map(|block| Header::from(&block.header))),
             Err(Fault::Refused { code: CODE_UNKNOWN_BLOCK, .. }) => Ok(None),
             Err(fault) => Err(fault),
         }

@@ -17,7 +17,7 @@ use super::{
     endpoint::Endpoint,
     fault::Fault,
     finality::Finality,
-    heads::Heads,
+    heads::{Heads, Told},
     quiet::Quiet,
     quorum::Quorum,
 };
@@ -145,10 +145,10 @@ impl Watcher {
     }
 
     async fn follow(&mut self) {
-        let mut told = true;
+        let mut told = Some(Told::default());
         loop {
             let cursor = *self.cursor.borrow_and_update();
-            match self.quorum.look(cursor, told).await {
+            match self.quorum.look(cursor, told.as_ref()).await {
                 Ok(view) => {
                     self.note_success(view.as_ref());
                     if let Some(view) = view
@@ -161,7 +161,7 @@ impl Watcher {
                 Err(fault) => {
                     let pause = self.note_failure(&fault);
                     tokio::time::sleep(pause).await;
-                    told = true;
+                    told = Some(Told::default());
                 }
             }
         }
