@@ -1,10 +1,15 @@
 //! What is asked of an RPC, and how often: requests cost time and money.
 
+use std::time::Duration;
+
+use ring_relayer::chain::WatcherSettings;
+
 use crate::{
     anvil::connect,
     follower::Follower,
     proxy::{Proxy, Verdict},
     sender::{GWEI, Patience, Sender, mine_until_nonce},
+    tap::Tap,
     treasury::Treasury,
 };
 
@@ -34,6 +39,55 @@ async fn a_head_takes_few_questions_and_one_that_was_seen_takes_none() {
     follower.view().await;
     // The ring at the head, the balance and the logs; the rest is known since no event told of a change.
     assert_eq!(others(&proxy) - other, 3);
+}
+
+/// A watcher that looks only when it is told of a head.
+async fn told(treasury: &Treasury) -> (Tap, Follower) {
+    let tap = Tap::to(&treasury.anvil.ws()).await;
+    let settings = WatcherSettings { poll_interval: Duration::from_secs(3_600), ..treasury.watcher_settings() };
+    let follower = Follower::of(connect(tap.url()).await, settings);
+    (tap, follower)
+}
+
+#[tokio::test]
+async fn a_head_that_an_rpc_tells_of_is_not_asked_for() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let (mut tap, mut follower) = told(&treasury).await;
+    let first = follower.view().await;
+    tap.until_asked("eth_subscribe", "newHeads", 1).await;
+    // The subscription may begin after the next block, which is asked for then.
+    treasury.anvil.mine(1).await;
+    follower.until_block(first.head.number + 1).await;
+    treasury.anvil.mine(1).await;
+    follower.until_block(first.head.number + 2).await;
+    let asked = tap.count("eth_getBlockByNumber", "latest");
+    for number in 3..8 {
+        treasury.anvil.mine(1).await;
+        follower.until_block(first.head.number + number).await;
+    }
+    assert_eq!(tap.count("eth_getBlockByNumber", "latest"), asked);
+}
+
+#[tokio::test]
+async fn a_head_that_is_told_of_late_is_not_believed_to_be_the_newest() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let (mut tap, mut follower) = told(&treasury).await;
+    let first = follower.view().await;
+    for number in 1..4 {
+        treasury.anvil.mine(1).await;
+        follower.until_block(first.head.number + number).await;
+    }
+    let asked = tap.count("eth_getBlockByNumber", "latest");
+    tap.tell_first_again();
+    tap.until_asked("eth_getBlockByNumber", "latest", asked + 1).await;
+    treasury.anvil.mine(1).await;
+    let view = follower.view().await;
+    assert_eq!(view.head.number, first.head.number + 4);
+    // Had it been believed, the last head would have to be looked for.
+    let last = format!("{:#x}", view.head.number - 1);
+    assert_eq!(tap.count("eth_getBlockByNumber", &last), 0);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod quorum;
 mod sender;
 mod submitter;
 mod submitter_faults;
+mod tap;
 mod treasury;
 mod watcher;
 mod wire;
