@@ -26,6 +26,7 @@ use crate::{
     signer::KeystoreSigner,
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
+    traces::{self, Tracer},
 };
 
 /// How long the parts may take to end.
@@ -303,6 +304,21 @@ impl Seat {
             serving.await;
             Ok(())
         });
+        if let Some(collector) = &self.config.traces {
+            let source = traces::Source {
+                domain: self.settings.domain,
+                ring: self.settings.ring,
+                seat: self.seat,
+                seats: self.settings.charter.seats.len(),
+            };
+            let tracer = Tracer::new(collector, source, handle.notices());
+            let tracer = tracer.map_err(|reason| eyre!("traces.endpoint: {reason}"))?;
+            let cancel = cancel.clone();
+            parts.spawn(async move {
+                tracer.run(cancel).await;
+                Ok(())
+            });
+        }
         for deliverer in deliverers {
             let cancel = cancel.clone();
             parts.spawn(async move {

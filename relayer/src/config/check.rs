@@ -3,6 +3,7 @@
 mod evidence;
 mod limits;
 mod store;
+mod traces;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -109,6 +110,10 @@ impl Check<'_> {
         };
         let policy = self.policy(&raw.policy, seats);
         let subscribers = self.subscribers(&raw.webhook, &raw.notify_command);
+        let traces = match &raw.traces {
+            Some(traces) => self.traces(traces).map(Some),
+            None => Some(None),
+        };
         let evidence = self.evidence(raw, chain.as_ref());
         Some(Config {
             chain: chain?,
@@ -120,6 +125,7 @@ impl Check<'_> {
             evidence: evidence?,
             policy: policy?,
             subscribers: subscribers?,
+            traces: traces?,
             warnings: Vec::new(),
         })
     }

@@ -23,6 +23,7 @@ use crate::{
     notify::Subscriber,
     peers::{Identity, Peer},
     store::Location,
+    traces::Collector,
 };
 
 pub use files::{SecretFileError, read_secret};
@@ -52,6 +53,8 @@ pub struct Config {
     pub policy: Policy,
     /// Who is told what happens.
     pub subscribers: Vec<Subscriber>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Collector>,
     /// What is allowed and still worth a word to the operator.
     pub warnings: Vec<String>,
 }

@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) webhook: Vec<Webhook>,
     #[serde(default)]
     pub(super) notify_command: Vec<NotifyCommand>,
+    pub(super) traces: Option<Traces>,
     #[serde(default)]
     pub(super) evidence: Evidence,
     #[serde(default)]
@@ -128,6 +129,22 @@ pub(super) struct NotifyCommand {
     pub(super) name: String,
     pub(super) command: Vec<String>,
     pub(super) events: Vec<String>,
+}
+
+// No `Debug` of the URL: it may hold a token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Traces {
+    pub(super) endpoint: String,
+    pub(super) headers_file: Option<String>,
+    pub(super) authorities_file: Option<String>,
+    pub(super) one_in: Option<Whole>,
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traces").field("one_in", &self.one_in).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -489,6 +489,36 @@ fn a_senseless_webhook_is_refused_with_its_field() {
     assert!(plain.warnings.iter().any(|warning| warning.contains("https://")), "{:?}", plain.warnings);
 }
 
+/// The same with traces; the headers are in `seat-0.secret`.
+fn with_traces(endpoint: &str, more: &str) -> String {
+    format!("{FILE}[traces]\nendpoint = \"{endpoint}\"\nheaders_file = \"seat-0.secret\"\n{more}")
+}
+
+#[test]
+fn a_collector_is_read_and_its_secrets_do_not_show() {
+    let text = with_traces("https://collect.example:4318/hidden", "one_in = 100\n");
+    let config = load_webhook("Authorization: Bearer hidden\n", &text).unwrap();
+    assert_eq!(config.traces.as_ref().map(|collector| collector.one_in()), Some(100));
+    assert!(!format!("{config:?}").contains("hidden"), "{config:?}");
+    assert!(load(FILE).unwrap().traces.is_none());
+}
+
+#[test]
+fn a_senseless_collector_is_refused_with_its_field() {
+    let url = "https://collect.example/v1/traces";
+    for (headers, text, field) in [
+        ("", with_traces("collect.example:4318/hidden", ""), "traces.endpoint"),
+        ("", with_traces("https://u:hidden@collect.example", ""), "traces.endpoint"),
+        ("", with_traces(url, "one_in = 0\n"), "traces.one_in"),
+        ("Authorization Bearer hidden", with_traces(url, ""), "traces.headers_file"),
+        ("", with_traces(url, "authorities_file = \"nowhere.crt\"\n"), "traces.authorities_file"),
+    ] {
+        let Err(error @ ConfigError::Values { .. }) = load_webhook(headers, &text) else { panic!("{text}") };
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(field) && !shown.contains("hidden"), "{shown}");
+    }
+}
+
 #[test]
 fn finality_without_confirmations_is_warned_of() {
     let config = load(&with("\"finalized\"", "0")).unwrap();
@@ -530,6 +560,7 @@ fn folder_of_shipped() -> TempDir {
     std::fs::rename(folder.path().join("seat-0.json"), folder.path().join("operator.json")).unwrap();
     std::fs::rename(folder.path().join("seat-0.password"), folder.path().join("operator.password")).unwrap();
     secret_file(&folder, "webhook.secret", "sixteen bytes or more");
+    secret_file(&folder, "collector.headers", "Authorization: Bearer of-nothing");
     secret_file(&folder, "orders.url", "postgres://seat@localhost/orders");
     secret_file(&folder, "provider.headers", "Authorization: Bearer of-nothing");
     folder

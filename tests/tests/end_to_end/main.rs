@@ -4,6 +4,8 @@
 
 mod artifacts;
 mod cancellations;
+#[path = "../../../relayer/src/traces/tests/collecting.rs"]
+mod collecting;
 mod endurance;
 mod faults;
 mod flood;
@@ -17,5 +19,6 @@ mod recovery;
 mod refusals;
 mod standby;
 mod theft;
+mod traces;
 
 mod world;
