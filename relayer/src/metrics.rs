@@ -297,6 +297,7 @@ mod tests {
             other_assets: [].into(),
             requesters: [].into(),
             evidence: false,
+            confirmed_ticks: None,
             copies: 1,
             max_calls: 1,
             max_gas: 1,

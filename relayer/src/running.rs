@@ -91,6 +91,7 @@ impl Bench {
             other_assets: Default::default(),
             requesters: requesters.iter().map(PrivateKeySigner::address).collect(),
             evidence: false,
+            confirmed_ticks: None,
             copies: 1,
             max_calls: 20,
             max_gas: 8_000_000,

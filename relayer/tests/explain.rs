@@ -36,6 +36,7 @@ fn settings(keys: &[PrivateKeySigner]) -> Settings {
         other_assets: [].into(),
         requesters: [].into(),
         evidence: false,
+        confirmed_ticks: None,
         copies: 2,
         max_calls: 10,
         max_gas: 1_000_000,

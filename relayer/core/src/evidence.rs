@@ -19,6 +19,9 @@ const MOST_INQUIRIES: usize = 256;
 /// How many confirmations go into one message.
 const CONFIRMATIONS_PER_MESSAGE: usize = 2_000;
 
+/// How many of the requests that wait are kept confirmed: those that the next turns take.
+const MOST_RENEWED: usize = 1_024;
+
 /// What this seat's own sources say of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -38,6 +41,8 @@ pub enum Evidence {
 pub(crate) struct Findings {
     /// Which seats' sources confirm it, this one included.
     confirmed_by: Seats,
+    /// At which tick this seat's did last.
+    confirmed_at: u64,
     refuted: bool,
 }
 
@@ -54,6 +59,8 @@ pub(crate) struct Inquiries {
     due: BTreeSet<(u64, u64, RequestId)>,
     /// About which it was asked.
     asked: BTreeSet<RequestId>,
+    /// About which it is asked again, though they are confirmed.
+    renewed: BTreeSet<RequestId>,
     /// What each peer has not been told to be confirmed here, by arrival.
     untold: BTreeMap<usize, BTreeMap<u64, RequestId>>,
     telling: BTreeMap<usize, Sharing>,
@@ -98,24 +105,50 @@ impl State {
     /// This seat's sources answered.
     pub(crate) fn found(&mut self, step: &mut Step, request: RequestId, evidence: Evidence) {
         self.inquiries.asked.remove(&request);
-        let own = self.seat;
+        self.inquiries.renewed.remove(&request);
+        let (own, now) = (self.seat, self.now);
         let Some(tracked) = self.pool.get_mut(request) else { return };
         match evidence {
             Evidence::Genuine => {
-                tracked.findings.confirmed_by.insert(own);
+                let is_news = tracked.findings.confirmed_by.insert(own);
+                tracked.findings.confirmed_at = now;
                 let (arrival, holders) = (tracked.arrival(), tracked.holders());
                 self.none_fits_before = self.none_fits_before.min(arrival);
-                for peer in self.peers().filter(|peer| holders.contains(*peer)) {
+                for peer in self.peers().filter(|peer| is_news && holders.contains(*peer)) {
                     self.inquiries.untold.entry(peer).or_default().insert(arrival, request);
                 }
             }
             Evidence::NotYet => {
+                // What they confirmed once they may not confirm now.
+                tracked.findings.confirmed_by.remove(own);
                 let at = self.now + self.settings.patience_ticks;
                 self.inquiries.due.insert((at, tracked.arrival(), request));
             }
             Evidence::Refuted { reason } => {
                 tracked.findings.refuted = true;
                 step.actions.push(Action::Refuted { request, reason });
+            }
+        }
+    }
+
+    /// Has the sources asked again about what the next turns take and this one carries, before their confirmation is too old.
+    pub(crate) fn renew_confirmations(&mut self) {
+        let Some(lasts) = self.settings.confirmed_ticks.filter(|_| self.settings.evidence) else { return };
+        let slot =
+            self.chain.as_ref().and_then(|view| self.slots.get(&view.nonce)).filter(|slot| slot.reserved.is_none());
+        let proposed = slot.into_iter().flat_map(|slot| slot.contents.values()).flat_map(|turn| turn.calls());
+        let proposed = proposed.filter_map(|call| self.pool.get(call.request_id));
+        let is_old = |tracked: &&Tracked| {
+            tracked.findings.is_confirmed_by(self.seat) && self.now >= tracked.findings.confirmed_at + lasts.div_ceil(2)
+        };
+        let old: Vec<_> = proposed
+            .chain(self.pool.waiting_from(0).take(MOST_RENEWED))
+            .filter(is_old)
+            .map(|tracked| (tracked.arrival(), tracked.id()))
+            .collect();
+        for (arrival, id) in old {
+            if self.inquiries.renewed.insert(id) {
+                self.inquiries.due.insert((self.now, arrival, id));
             }
         }
     }
@@ -151,7 +184,9 @@ impl State {
 
     /// Whether this seat may sign a request as far as its own sources go.
     pub(crate) fn is_confirmed(&self, tracked: &Tracked) -> bool {
-        !self.settings.evidence || tracked.findings.is_confirmed_by(self.seat)
+        let is_recent =
+            self.settings.confirmed_ticks.is_none_or(|lasts| self.now < tracked.findings.confirmed_at + lasts);
+        !self.settings.evidence || tracked.findings.is_confirmed_by(self.seat) && is_recent
     }
 
     /// Whether a turn with this request can find its quorum for a nonce, by what is known of the seats' sources.

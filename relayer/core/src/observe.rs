@@ -236,6 +236,7 @@ impl State {
             self.pool.free(|(_, nonce)| given_up.contains(&nonce));
         }
         self.review_executed(step);
+        self.renew_confirmations();
         if let Some((_, view)) = self.may_sign() {
             self.sign_again(step, view.nonce);
             let resend = self.settings.resend_ticks;

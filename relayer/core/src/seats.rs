@@ -18,6 +18,13 @@ impl Seats {
         added
     }
 
+    /// Takes a seat out.
+    pub(crate) fn remove(&mut self, seat: usize) {
+        if seat < MAX_SEATS {
+            self.0 &= !(1 << seat);
+        }
+    }
+
     pub(crate) fn contains(self, seat: usize) -> bool {
         seat < MAX_SEATS && self.0 >> seat & 1 == 1
     }

@@ -22,6 +22,9 @@ pub struct Settings {
     /// Whether each seat's own sources have to confirm a request before it signs, beside the requester's signature. The same at
     /// every seat of a ring.
     pub evidence: bool,
+    /// For how many ticks this seat's own sources confirm a request; then they are asked again before it signs. `None`: for
+    /// good.
+    pub confirmed_ticks: Option<u64>,
     /// At how many seats, this one included, a request has to be on disk to be called accepted; 1 … N.
     pub copies: usize,
     /// The most calls in one turn; at least 1.
@@ -77,6 +80,7 @@ impl Settings {
             ("validity", self.validity),
             ("resend_ticks", self.resend_ticks),
             ("patience_ticks", self.patience_ticks),
+            ("confirmed_ticks", self.confirmed_ticks.unwrap_or(u64::MAX)),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(SettingsError::Zero(name));

@@ -173,6 +173,22 @@ impl Endpoints {
         Ok(())
     }
 
+    /// Checks that every RPC that answers serves this chain.
+    ///
+    /// # Errors
+    /// `Rpc`, `WrongChain`.
+    pub async fn check_chain(&self, chain_id: u64) -> Result<(), ChainError> {
+        let checked = join_all(self.all.iter().map(|endpoint| serves(endpoint, chain_id))).await;
+        let mut missing = self.all.len() - self.agree;
+        for checked in checked {
+            match checked {
+                Err(ChainError::Rpc { .. }) if missing > 0 => missing -= 1,
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
     /// How a ring stands, in a recent block that enough RPCs agree on.
     ///
     /// # Errors
@@ -237,15 +253,18 @@ async fn dial_until_connected(name: String, url: Url, connected: watch::Sender<O
     }
 }
 
+async fn serves(endpoint: &Endpoint, chain_id: u64) -> Result<(), ChainError> {
+    let rpc = endpoint.name().to_owned();
+    match endpoint.rpc().check_chain(chain_id).await {
+        Err(Fault::WrongChain { expected, actual }) => Err(ChainError::WrongChain { rpc, expected, actual }),
+        other => other.map_err(|fault| ChainError::Rpc { rpc, reason: fault.to_string() }),
+    }
+}
+
 async fn verify(endpoint: &Endpoint, domain: &Domain, finality: Finality) -> Result<(), ChainError> {
     let name = || endpoint.name().to_owned();
     let failed = |fault: Fault| ChainError::Rpc { rpc: name(), reason: fault.to_string() };
-    match endpoint.rpc().check_chain(domain.chain_id).await {
-        Err(Fault::WrongChain { expected, actual }) => {
-            return Err(ChainError::WrongChain { rpc: name(), expected, actual });
-        }
-        other => other.map_err(failed)?,
-    }
+    serves(endpoint, domain.chain_id).await?;
     let code = endpoint.rpc().code(domain.contract).await.map_err(failed)?;
     verify_runtime_code(&code, domain).map_err(|source| ChainError::Code { rpc: name(), source })?;
     let Some(tag) = finality.tag() else { return Ok(()) };

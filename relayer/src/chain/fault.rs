@@ -11,6 +11,8 @@ use super::disagreement::Contradiction;
 
 /// JSON-RPC code of a call that reverted.
 const CODE_REVERTED: i64 = 3;
+/// JSON-RPC code of a method that the node does not know (JSON-RPC 2.0).
+pub(super) const CODE_NO_METHOD: i64 = -32601;
 /// JSON-RPC code of a block that the node does not know (execution-apis).
 pub(super) const CODE_UNKNOWN_BLOCK: i64 = -39001;
 const TOO_MANY_REQUESTS: u16 = 429;

@@ -289,13 +289,18 @@ impl Quorum {
     }
 }
 
-/// How a ring stands, in the highest block that enough RPCs have.
-pub(super) async fn ring(endpoints: &Endpoints, domain: &Domain, ring: u32) -> Result<RingView, Fault> {
+/// The highest block that enough RPCs have, and which of them.
+pub(super) async fn recent(endpoints: &Endpoints) -> Result<(Header, Vec<usize>), Fault> {
     let tip = async |place: usize, rpc: &Rpc| Ok(Tip { place, head: rpc.head().await?, finalized: None });
     let tips = to_ask(endpoints).map(|(place, endpoint)| (place, tip(place, endpoint.rpc())));
     let tips = enough(endpoints, sift(endpoints, gather(tips, endpoints.agree()).await))?;
     let tips: Vec<Tip> = tips.into_iter().map(|(_, tip)| tip).collect();
-    let (head, members) = common_head(endpoints, &tips).await?;
+    common_head(endpoints, &tips).await
+}
+
+/// How a ring stands, in the highest block that enough RPCs have.
+pub(super) async fn ring(endpoints: &Endpoints, domain: &Domain, ring: u32) -> Result<RingView, Fault> {
+    let (head, members) = recent(endpoints).await?;
     let ring = ring_in(endpoints, domain, ring, head, &members).await?;
     ring.ok_or_else(|| Fault::Malformed(format!("no contract at {} in block {}", domain.contract, head.number)))
 }

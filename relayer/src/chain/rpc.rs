@@ -7,7 +7,10 @@ use alloy::{
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, U256},
     providers::{DynProvider, Provider as _},
-    rpc::types::{self, Filter, Log, TransactionRequest},
+    rpc::types::{
+        self, Filter, Log, TransactionRequest,
+        simulate::{SimCallResult, SimulatePayload},
+    },
     sol_types::SolCall,
     transports::TransportResult,
 };
@@ -130,6 +133,16 @@ impl Rpc {
     /// Makes the call after this block, and forgets it.
     pub(super) async fn rehearse(&self, request: TransactionRequest, block: u64) -> Result<(), Fault> {
         self.ask(self.provider()?.call(request).block(BlockId::number(block))).await.map(drop)
+    }
+
+    /// Makes the calls of blocks that follow this one, and forgets them: the results of all (`eth_simulateV1`).
+    pub(super) async fn simulate(
+        &self,
+        payload: &SimulatePayload,
+        block: BlockId,
+    ) -> Result<Vec<SimCallResult>, Fault> {
+        let blocks = self.ask(self.provider()?.simulate(payload).block_id(block)).await?;
+        Ok(blocks.into_iter().flat_map(|block| block.calls).collect())
     }
 
     /// How much gas the transaction takes after this block.

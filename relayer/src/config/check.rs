@@ -2,6 +2,7 @@
 
 mod evidence;
 mod limits;
+mod simulation;
 mod store;
 mod traces;
 
@@ -114,7 +115,8 @@ impl Check<'_> {
             Some(traces) => self.traces(traces).map(Some),
             None => Some(None),
         };
-        let evidence = self.evidence(raw, chain.as_ref());
+        let evidence = self.evidence(raw, chain.as_ref(), ring.as_ref());
+        let confirmed_for = self.confirmed_for(&raw.evidence);
         Some(Config {
             chain: chain?,
             ring: ring?,
@@ -123,6 +125,7 @@ impl Check<'_> {
             api: api?,
             peers: peers?,
             evidence: evidence?,
+            confirmed_for: confirmed_for?,
             policy: policy?,
             subscribers: subscribers?,
             traces: traces?,

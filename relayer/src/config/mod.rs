@@ -49,6 +49,8 @@ pub struct Config {
     pub peers: Option<Peers>,
     /// What this seat asks whether requests are genuine.
     pub evidence: Sources,
+    /// For how long what they confirm counts; `None`: for good.
+    pub confirmed_for: Option<Duration>,
     /// The rules that all seats share.
     pub policy: Policy,
     /// Who is told what happens.
@@ -253,6 +255,7 @@ impl Config {
             other_assets: self.ring.other_assets.clone(),
             requesters: self.api.requesters.clone(),
             evidence: self.policy.evidence,
+            confirmed_ticks: self.confirmed_for.map(|time| ticks(time, self.policy.tick)),
             copies: self.policy.copies,
             max_calls: self.policy.max_calls,
             max_gas: self.policy.max_gas,
@@ -262,6 +265,12 @@ impl Config {
             grace_ticks: self.policy.grace_ticks,
         }
     }
+}
+
+/// How many whole ticks there are in a time, at least one.
+fn ticks(time: Duration, tick: Duration) -> u64 {
+    let ticks = time.as_millis().checked_div(tick.as_millis()).unwrap_or(1).max(1);
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

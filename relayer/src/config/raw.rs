@@ -191,6 +191,25 @@ pub(super) struct Evidence {
     pub(super) https: Vec<Https>,
     #[serde(default)]
     pub(super) event: Vec<Event>,
+    pub(super) simulation: Option<Simulation>,
+    pub(super) confirmed_seconds: Option<Whole>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Simulation {
+    pub(super) most_fee_basis_points: Option<Whole>,
+    #[serde(default)]
+    pub(super) allow: Vec<AllowedEvents>,
+    pub(super) timeout_ms: Option<Whole>,
+    pub(super) parallel: Option<Whole>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AllowedEvents {
+    pub(super) contract: String,
+    pub(super) events: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

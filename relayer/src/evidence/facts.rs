@@ -21,6 +21,8 @@ pub struct Facts {
     pub value: u128,
     /// The call data.
     pub data: Bytes,
+    /// The gas that the call gets.
+    pub gas: u32,
     /// The last second at which the call may be made, in Unix seconds.
     pub expiry: u64,
     /// Who signed the request.
@@ -47,7 +49,7 @@ impl Facts {
     /// The signature recovers to no key.
     pub fn of(signed: &SignedRequest, domain: &Domain) -> Result<Self, RequestError> {
         let requester = signed.requester(domain)?;
-        let Request { id, ring, target, value, data, expiry, .. } = signed.request.clone();
+        let Request { id, ring, target, value, data, gas, expiry } = signed.request.clone();
         let recipient = match data.is_empty() {
             true => Some(target),
             false => transferCall::abi_decode_validate(&data).ok().map(|call| call.to),
@@ -55,7 +57,7 @@ impl Facts {
         // Only what the core takes for a transfer is one.
         let spent = signed.request.spends().ok();
         let transfer = spent.zip(recipient).map(|((asset, amount), recipient)| Transfer { asset, recipient, amount });
-        Ok(Self { id, ring, target, value, data, expiry, requester, transfer })
+        Ok(Self { id, ring, target, value, data, gas, expiry, requester, transfer })
     }
 
     /// A field as it is written for a source. `None`: a call that is no transfer has no such field.

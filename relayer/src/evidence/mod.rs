@@ -11,6 +11,7 @@ mod facts;
 mod guard;
 mod https;
 mod limits;
+mod simulation;
 mod sql;
 mod template;
 
@@ -38,6 +39,7 @@ pub use https::{
 };
 pub(crate) use limits::LONGEST_PERIOD;
 pub use limits::{LedgerError, RecipientLimit, RequesterLimit};
+pub use simulation::{EVENTS, Simulation, SimulationSettings};
 pub use sql::{Sql, SqlSettings};
 pub use template::{Missing, Placeholder, Template, TemplateError};
 

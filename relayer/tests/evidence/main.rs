@@ -10,5 +10,9 @@ mod https;
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 mod postgres;
+#[path = "../chain/proxy.rs"]
+#[allow(dead_code, reason = "the tests of the chain use more of it")]
+mod proxy;
 mod requests;
+mod simulation;
 mod sql;

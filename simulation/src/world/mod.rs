@@ -311,6 +311,8 @@ impl World {
             patience_ticks: 6,
             grace_ticks: self.plan.grace,
             evidence: self.plan.evidence,
+            // Long enough for the sources to answer, short enough to be over before a slow turn.
+            confirmed_ticks: self.plan.evidence.then_some(8),
         }
     }
 }

@@ -40,11 +40,11 @@ prop_compose! {
         changes in prop_oneof![3 => Just(0), 1 => 1usize..=2],
         turns_per_period in prop_oneof![3 => Just(1_000), 1 => 4u32..=60],
         interval in prop_oneof![3 => Just(0), 1 => 1u32..=150],
-        evidence in any::<bool>(),
+        evidence in any::<bool>(), confirmed_ticks in proptest::option::of(2u64..20),
     ) -> Plan {
         Plan {
             seats, window, quorum, copies: copies.min(seats), seed, steps, requests, loss, crashes, reorgs, changes,
-            grace: 10_000, stolen: BTreeSet::new(), turns_per_period, interval, expires_at: Charter::NO_EXPIRY, evidence,
+            grace: 10_000, stolen: BTreeSet::new(), turns_per_period, interval, expires_at: Charter::NO_EXPIRY, evidence, confirmed_ticks,
         }
     }
 }

@@ -6,17 +6,20 @@ use super::{Check, files};
 use crate::{
     chain::Finality,
     config::{
-        Chain,
+        Chain, Ring,
         raw::{self, Raw, Whole, decimal},
     },
     evidence::{
         ConditionSettings, Event, EventSettings, ExpectedError, Field, Https, HttpsSettings, Literal, Method,
-        Otherwise, Pace, Source, Sources, Sql, SqlSettings,
+        Otherwise, Pace, Simulation, Source, Sources, Sql, SqlSettings,
     },
 };
 
+/// For how many seconds what was tried out counts, unless it is said.
+const CONFIRMED_SECONDS: u64 = 60;
+
 impl Check<'_> {
-    pub(super) fn evidence(&mut self, raw: &Raw, chain: Option<&Chain>) -> Option<Sources> {
+    pub(super) fn evidence(&mut self, raw: &Raw, chain: Option<&Chain>, ring: Option<&Ring>) -> Option<Sources> {
         let mut names = BTreeSet::new();
         let mut sources: Vec<Option<Box<dyn Source>>> = Vec::new();
         for (index, sql) in raw.evidence.sql.iter().enumerate() {
@@ -34,6 +37,12 @@ impl Check<'_> {
             self.source_name(&mut names, &entry, &event.name);
             sources.push(self.event(&entry, event).map(|event| Box::new(event) as _));
         }
+        if let Some(simulation) = &raw.evidence.simulation {
+            let entry = Entry::only("evidence.simulation");
+            self.source_name(&mut names, &entry, Simulation::NAME);
+            let simulation = self.simulation(&entry, simulation, chain, ring);
+            sources.push(simulation.map(|simulation| Box::new(simulation) as _));
+        }
         let requesters = self.requester_limits(&raw.requester);
         let recipients = self.recipient_limits(&raw.recipient_limit);
         let is_empty = sources.is_empty() && raw.requester.is_empty() && raw.recipient_limit.is_empty();
@@ -45,6 +54,19 @@ impl Check<'_> {
         }
         let sources = sources.into_iter().collect::<Option<Vec<_>>>()?;
         Some(Sources::with_limits(chain?.domain, sources, requesters?, recipients?))
+    }
+
+    /// For how long what the sources confirm counts; `Some(None)`: for good.
+    pub(super) fn confirmed_for(&mut self, raw: &raw::Evidence) -> Option<Option<Duration>> {
+        // What was tried out is of one block.
+        let default = raw.simulation.as_ref().map(|_| CONFIRMED_SECONDS);
+        if raw.confirmed_seconds.is_none() && default.is_none() {
+            return Some(None);
+        }
+        let (least, most) = (1, 86_400);
+        let field = "evidence.confirmed_seconds";
+        let seconds = self.within(field, raw.confirmed_seconds, default.unwrap_or(CONFIRMED_SECONDS), least, most);
+        seconds.map(|seconds| Some(Duration::from_secs(seconds)))
     }
 
     /// A name goes into logs and metrics.
@@ -61,7 +83,7 @@ impl Check<'_> {
         }
     }
 
-    fn pace(&mut self, entry: &Entry, timeout_ms: Option<Whole>, parallel: Option<Whole>) -> Option<Pace> {
+    pub(super) fn pace(&mut self, entry: &Entry, timeout_ms: Option<Whole>, parallel: Option<Whole>) -> Option<Pace> {
         let timeout = self.within(&entry.field("timeout_ms"), timeout_ms, 2_000, 10, 60_000);
         let parallel = self.within(&entry.field("parallel"), parallel, 8, 1, 64);
         Some(Pace { parallel: parallel? as usize, timeout: Duration::from_millis(timeout?) })

@@ -34,6 +34,10 @@ contract = "0x00000000000000000000000000000000000000d0"
 event = "Deposit(bytes16 indexed orderId, address to, uint256 amount)"
 match = { orderId = "{id}", to = "{recipient}", amount = "{amount}" }
 confirmations = 12
+
+[evidence.simulation]
+most_fee_basis_points = 30
+allow = [{ contract = "0x00000000000000000000000000000000000000d0", events = ["RoleGranted", "Upgraded"] }]
 "#;
 
 const LIMITS: &str = r#"
@@ -107,7 +111,7 @@ fn a_store_at_a_server_is_shown_without_its_password_and_keeps_no_limits_a_perio
 #[test]
 fn sources_of_every_kind_are_read() {
     let config = load_with(SOURCES).unwrap();
-    assert_eq!(format!("{:?}", config.evidence), r#"["orders", "provider", "deposits"]"#);
+    assert_eq!(format!("{:?}", config.evidence), r#"["orders", "provider", "deposits", "simulation"]"#);
     assert!(config.policy.evidence);
     assert_eq!(config.warnings, Vec::<String>::new());
 }
@@ -126,6 +130,7 @@ fn names_are_of_one_source_and_fit_into_metrics() {
         let name = format!("{name:?}").replace("\\\\", "\\");
         assert_refused(SOURCES, r#""orders""#, &name, "evidence.sql[0].name", "no name for metrics");
     }
+    assert_refused(SOURCES, r#""orders""#, r#""simulation""#, "evidence.simulation.name", "of another source too");
 }
 
 #[test]
@@ -144,6 +149,9 @@ fn what_is_wrong_with_a_source_is_said_at_its_field() {
         ("orderId = ", "other = ", "evidence.event[0].match", "no parameter other"),
         ("confirmations = 12", "confirmations = \"some\"", "evidence.event[0].confirmations", "neither a number"),
         ("https://node.example/token-of-node", "node", "evidence.event[0].rpc", "not the URL of a node"),
+        ("= 30", "= 10001", "evidence.simulation.most_fee_basis_points", "not within 0 to 10000"),
+        ("\"Upgraded\"", "\"Transfer\"", "evidence.simulation.allow[0].events", "there are Approval, "),
+        ("= 30", "= 30\ntimeout_ms = 1", "evidence.simulation.timeout_ms", "not within 10 to 60000"),
         ("0x00000000000000000000000000000000000000d0", "0xd0", "evidence.event[0].contract", "not an address"),
     ] {
         assert_refused(SOURCES, old, new, field, words);
@@ -217,6 +225,6 @@ fn the_example_is_right() {
     secret(&folder.path().join("operator.password"), 0o600);
     super::secret_file(&folder, "webhook.secret", "sixteen bytes or more");
     let config = load_from(&folder, include_str!("../../../../docs/relayer.example.toml"), &[]).unwrap();
-    assert_eq!(format!("{:?}", config.evidence), r#"["orders", "provider", "deposits"]"#);
+    assert_eq!(format!("{:?}", config.evidence), r#"["orders", "provider", "deposits", "simulation"]"#);
     assert_eq!(config.warnings, Vec::<String>::new());
 }

@@ -26,8 +26,10 @@ pub(crate) struct Host {
     pub(crate) signing: Vec<(u64, B256)>,
     /// What its sources were asked and have not answered.
     pub(crate) inquiries: Vec<RequestId>,
-    /// What they confirmed to this process.
-    pub(crate) confirmed: BTreeSet<RequestId>,
+    /// What they confirmed to this process, and at which of its ticks last.
+    pub(crate) confirmed: BTreeMap<RequestId, u64>,
+    /// How many ticks this process has had.
+    pub(crate) ticks: u64,
     /// What the driver keeps sending to the chain.
     pub(crate) submission: Option<Transaction>,
     pub(crate) halting: Option<Transaction>,
@@ -101,7 +103,8 @@ impl Host {
             state: None,
             signing: Vec::new(),
             inquiries: Vec::new(),
-            confirmed: BTreeSet::new(),
+            confirmed: BTreeMap::new(),
+            ticks: 0,
             submission: None,
             halting: None,
             view: None,
@@ -124,6 +127,7 @@ impl Host {
         self.signing.clear();
         self.inquiries.clear();
         self.confirmed.clear();
+        self.ticks = 0;
         self.submission = None;
         self.halting = None;
         self.view = None;

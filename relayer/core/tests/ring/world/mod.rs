@@ -87,6 +87,8 @@ pub(crate) struct Plan {
     pub(crate) expires_at: u64,
     /// Whether each seat asks its own sources about requests.
     pub(crate) evidence: bool,
+    /// For how many ticks their word counts.
+    pub(crate) confirmed_ticks: Option<u64>,
 }
 
 impl Plan {
@@ -110,6 +112,7 @@ impl Plan {
             interval: 0,
             expires_at: Charter::NO_EXPIRY,
             evidence: false,
+            confirmed_ticks: None,
         }
     }
 }
@@ -190,6 +193,7 @@ impl World {
                 other_assets: [TOKEN].into(),
                 requesters: [requester.address()].into(),
                 evidence: plan.evidence,
+                confirmed_ticks: plan.confirmed_ticks,
                 copies: plan.copies,
                 max_calls: MAX_CALLS,
                 max_gas: 400_000,
@@ -344,7 +348,7 @@ impl World {
         } else if self.faults && self.random.chance(300) || self.unheard.contains(&(seat, request)) {
             Evidence::NotYet
         } else {
-            host.confirmed.insert(request);
+            host.confirmed.insert(request, host.ticks);
             Evidence::Genuine
         };
         self.feed(seat, Event::Found { request, evidence });

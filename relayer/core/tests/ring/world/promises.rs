@@ -98,7 +98,8 @@ impl World {
         let host = &self.hosts[seat];
         let turn = host.disk.contents.iter().find(|turn| turn.digest(&domain()) == digest);
         let calls = turn.map(Turn::calls).unwrap_or_default();
-        let confirmed = calls.iter().all(|call| host.confirmed.contains(&call.request_id));
+        let is_recent = |at: &u64| self.plan.confirmed_ticks.is_none_or(|lasts| host.ticks < at + lasts);
+        let confirmed = calls.iter().all(|call| host.confirmed.get(&call.request_id).is_some_and(is_recent));
         self.check(!self.plan.evidence || confirmed, "k", || format!("seat {seat} reserves {digest} without evidence"));
     }
 

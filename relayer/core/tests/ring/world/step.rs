@@ -9,6 +9,7 @@ impl World {
         if host.state.is_none() {
             return;
         }
+        host.ticks += u64::from(matches!(event, Event::Tick));
         let told = describe(&event);
         let Effects { records, mut actions } = host.step(event);
         if !records.is_empty() || !actions.is_empty() {
