@@ -92,6 +92,7 @@ fn nonce(halt: &Halt) -> Option<u64> {
         Halt::RingChanged { .. }
         | Halt::FinalityBroken { .. }
         | Halt::ChainDisputed(_)
+        | Halt::Shortfall(_)
         | Halt::MemoryLost { .. }
         | Halt::HaltedOnChain
         | Halt::Ordered { .. } => None,
@@ -131,6 +132,13 @@ fn advice(halt: &Halt) -> &'static [&'static str] {
         Halt::ChainDisputed(_) => &[
             "compare the two answers with independent sources: one RPC is broken, or lies",
             "take that one out of chain.rpc; then have the master resume the ring, and `resume` here",
+        ],
+        Halt::Shortfall(_) => &[
+            "look at the transactions in these blocks that moved the asset: who may spend it (allowances that the treasury gave), \
+             and who may take it back (the token's owner)",
+            "if it was expected, or the token's balances change by themselves: list it in policy.unwatched_assets at every seat; \
+             if not: have the master take the allowances back, or bring the rest to safety (`ring-keys execute`)",
+            "then have the master resume the ring, and `resume` here",
         ],
         Halt::MemoryLost { through: None } => {
             &["this is the store of a backup: put it in the place of the lost one, and run `ring-relayer restored`"]

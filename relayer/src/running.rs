@@ -168,6 +168,7 @@ impl Bench {
             handle: handle.clone(),
             views,
             connection: watch::channel(Default::default()).1,
+            shortfalls: mpsc::channel(1).1,
             sending: watch::channel(Default::default()).1,
             cursor,
             wanted: wanted_in,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    chain::{Cursor, Endpoints, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
+    chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
     config::{Config, Rpc},
     driver::{Driver, Edges, Handle, Outbox},
     http,
@@ -283,6 +283,11 @@ impl Seat {
         };
         let submitter = Submitter::new(self.endpoints.clone(), sending, self.signer.clone(), wanted_out);
 
+        let (shortfalls_in, shortfalls) = mpsc::channel(1);
+        let unwatched = &policy.unwatched_assets;
+        let reconciler =
+            Reconciler::new(self.endpoints.clone(), &self.watching(), unwatched, watcher.connection(), shortfalls_in);
+
         let (connection, sending_out) = (watcher.connection(), submitter.sending());
 
         let mut parts = JoinSet::new();
@@ -331,6 +336,10 @@ impl Seat {
             Ok(())
         });
         parts.spawn(async move {
+            reconciler.run().await;
+            Ok(())
+        });
+        parts.spawn(async move {
             submitter.run().await;
             Ok(())
         });
@@ -339,6 +348,7 @@ impl Seat {
             handle,
             views,
             connection,
+            shortfalls,
             sending: sending_out,
             cursor,
             wanted,

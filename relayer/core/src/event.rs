@@ -7,7 +7,11 @@ use ring_contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{evidence::Evidence, halt::Dispute, message::Message};
+use crate::{
+    evidence::Evidence,
+    halt::{Dispute, Shortfall},
+    message::Message,
+};
 
 /// Something that happened. Events of one seat come one after the other.
 #[derive(Clone, Debug)]
@@ -52,6 +56,8 @@ pub enum Event {
     Chain(ChainView),
     /// The RPCs contradict each other for longer than they may.
     ChainDisputed(Dispute),
+    /// Something left the treasury that neither a turn nor the master moved.
+    Shortfall(Shortfall),
     /// Some time passed; how much is the driver's business.
     Tick,
     /// A person wants this seat to halt the ring.

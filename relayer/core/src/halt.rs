@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring_contracts::{B256, Equivocation, TurnId};
+use ring_contracts::{Address, B256, Equivocation, TurnId, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -66,6 +66,8 @@ pub enum Halt {
     },
     /// The RPCs of this seat contradict each other, and did for long: nobody knows what the chain is.
     ChainDisputed(Dispute),
+    /// Something left the treasury that neither a turn nor the master moved.
+    Shortfall(Shortfall),
     /// This store is a copy, or was made anew: what this seat's key signed after it is not known here.
     MemoryLost {
         /// Up to which epoch the key may have signed. `None`: it is a copy that was never put in the place of its original, and
@@ -93,6 +95,26 @@ pub struct Dispute {
     pub block: u64,
     /// Each with the RPC that gave it.
     pub answers: Vec<String>,
+}
+
+/// What left the treasury without a turn of any ring and without the master. Whoever has a node can check it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Shortfall {
+    /// The asset; zero is the native coin.
+    pub asset: Address,
+    /// The number of the block in which the balance was `before`.
+    pub from_block: u64,
+    /// The number of the block in which it was `after`.
+    pub to_block: u64,
+    /// In the asset's smallest unit, as the others.
+    pub before: U256,
+    /// The balance later.
+    pub after: U256,
+    /// How much turns and the master moved at most.
+    pub explained: U256,
+    /// Transactions that moved something of it without either; not all of them if there are many.
+    pub transactions: Vec<B256>,
 }
 
 impl Halt {
@@ -148,6 +170,21 @@ impl fmt::Display for Halt {
                 "the RPCs of this seat contradict each other since {since} about {what} of block {block}: {}",
                 answers.join(", but ")
             ),
+            Self::Shortfall(Shortfall { asset, from_block, to_block, before, after, explained, transactions }) => {
+                match asset.is_zero() {
+                    true => f.write_str("the native coin")?,
+                    false => write!(f, "asset {asset}")?,
+                }
+                write!(
+                    f,
+                    " left the treasury without a turn: it had {before} in block {from_block} and {after} in block {to_block}, \
+                     turns and the master explain {explained}"
+                )?;
+                match transactions.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, "; it was moved by {transactions:?}"),
+                }
+            }
             Self::MemoryLost { through: Some(epoch) } => write!(
                 f,
                 "this seat's store was restored or made anew, and does not know all that its key signed up to epoch {epoch}: it \

@@ -46,7 +46,7 @@ pub use cancel::{CancelRefusal, Cancelling};
 pub use effect::{Action, Effects};
 pub use event::{Allowance, Block, ChainView, Event, ObservedTurn};
 pub use evidence::Evidence;
-pub use halt::{Dispute, Halt};
+pub use halt::{Dispute, Halt, Shortfall};
 pub use message::{CancelledRequest, Message, Vote};
 pub use record::{Outcome, Past, Record, Settled};
 pub use requests::{BoundTurn, Phase, Refusal, RequestStatus, Submission};

@@ -218,6 +218,7 @@ impl State {
             }
             Event::Found { request, evidence } => self.found(step, request, evidence),
             Event::ChainDisputed(dispute) => self.halt_now(step, Halt::ChainDisputed(dispute)),
+            Event::Shortfall(shortfall) => self.halt_now(step, Halt::Shortfall(shortfall)),
             Event::HaltOrdered { reason } => self.halt_now(step, Halt::Ordered { reason }),
             Event::Tick => self.tick(step),
             Event::Chain(view) => self.observed(step, view),

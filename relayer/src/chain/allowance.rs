@@ -95,8 +95,8 @@ pub(super) fn earliest(charter: &Charter, ring: &IRingMultisig::RingView, time: 
     after_last.max(if used_up { (index + 1) * period } else { 0 })
 }
 
-/// `None`: the asset does not say, so nothing can be said about it.
-async fn balance(rpc: &Rpc, treasury: Address, asset: Address, head: Header) -> Result<Option<U256>, Fault> {
+/// What the treasury has of an asset. `None`: the asset does not say, so nothing can be said about it.
+pub(super) async fn balance(rpc: &Rpc, treasury: Address, asset: Address, head: Header) -> Result<Option<U256>, Fault> {
     if asset.is_zero() {
         return rpc.balance_at(treasury, head.hash).await.map(Some);
     }

@@ -120,8 +120,8 @@ pub(super) fn of_views(
     Some(Contradiction { what, evidence: Evidence { block: head.number, hash: Some(head.hash), answers } })
 }
 
-/// Puts down what two RPCs, given by name, say of the ring in one block.
-pub(super) fn of_rings(head: Header, first: (String, String), second: (String, String)) -> Contradiction {
+/// Puts down what two RPCs, given by name, say of the state in one block.
+pub(super) fn of_answers(head: Header, first: (String, String), second: (String, String)) -> Contradiction {
     let answers = [first, second].map(|(rpc, answer)| Answer { rpc, answer });
     Contradiction { what: Subject::State, evidence: Evidence { block: head.number, hash: Some(head.hash), answers } }
 }

@@ -9,7 +9,7 @@
 //! An RPC that does not answer, that is behind or that contradicts itself has no say; the others do. Two that contradict
 //! each other leave nobody to believe: there is no view until they stop, however many others there are.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, fmt::Debug, time::Duration};
 
 use alloy::{eips::BlockNumberOrTag, primitives::B256};
 use futures::{
@@ -323,18 +323,34 @@ async fn ring_in(
     block: Header,
     members: &[usize],
 ) -> Result<Option<RingView>, Fault> {
+    let contract = domain.contract;
+    let question = move |rpc: Rpc| async move {
+        rpc.view(contract, &RingMultisig::getRingCall { ringId: ring }, block.hash).await
+    };
+    agreed(endpoints, members, block, question).await
+}
+
+/// What all of these RPCs that answer, which have to be enough, say to a question about a block.
+pub(super) async fn agreed<T: PartialEq + Debug, Answer: Future<Output = Result<T, Fault>>>(
+    endpoints: &Endpoints,
+    members: &[usize],
+    block: Header,
+    question: impl Fn(Rpc) -> Answer,
+) -> Result<T, Fault> {
     let all = endpoints.all();
-    let question = RingMultisig::getRingCall { ringId: ring };
-    let rings = members.iter().map(|place| (*place, all[*place].rpc().view(domain.contract, &question, block.hash)));
-    let rings = enough(endpoints, sift(endpoints, gather(rings, endpoints.agree()).await))?;
-    let mut rings = rings.into_iter();
-    let Some((first, ring)) = rings.next() else { return Err(Fault::Malformed("there is no RPC".into())) };
-    let named = |place: usize, ring: &Option<RingView>| (all[place].name().to_owned(), format!("{ring:?}"));
-    match rings.find(|(_, other)| *other != ring) {
+    let answers = members.iter().map(|place| (*place, question(all[*place].rpc().clone())));
+    let answers = gather(answers, endpoints.agree()).await;
+    let (answers, faults): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.is_ok());
+    let answers = answers.into_iter().filter_map(|(place, answer)| Some((place, answer.ok()?))).collect();
+    let faults = faults.into_iter().filter_map(|(place, answer)| Some((place, answer.err()?))).collect();
+    let mut answers = enough(endpoints, (answers, faults))?.into_iter();
+    let Some((first, answer)) = answers.next() else { return Err(Fault::Malformed("there is no RPC".into())) };
+    let named = |place: usize, answer: &T| (all[place].name().to_owned(), format!("{answer:?}"));
+    match answers.find(|(_, other)| *other != answer) {
         Some((place, other)) => {
-            disagree(disagreement::of_rings(block, named(first, &ring), named(place, &other))).map(|()| ring)
+            disagree(disagreement::of_answers(block, named(first, &answer), named(place, &other))).map(|()| answer)
         }
-        None => Ok(ring),
+        None => Ok(answer),
     }
 }
 

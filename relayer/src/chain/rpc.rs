@@ -3,6 +3,7 @@
 use std::{future::IntoFuture, time::Duration};
 
 use alloy::{
+    consensus::Transaction as _,
     eips::{BlockId, BlockNumberOrTag, eip1559::Eip1559Estimation},
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, U256},
@@ -177,6 +178,13 @@ impl Rpc {
 
     pub(super) async fn broadcast(&self, raw: &[u8]) -> Result<(), Fault> {
         self.ask(self.provider()?.send_raw_transaction(raw)).await.map(drop)
+    }
+
+    /// Whom a transaction that was mined calls, and with what.
+    pub(super) async fn call_of(&self, transaction: B256) -> Result<(Option<Address>, Bytes), Fault> {
+        let found = self.ask(self.provider()?.get_transaction_by_hash(transaction)).await?;
+        let found = found.ok_or_else(|| Fault::Malformed(format!("transaction {transaction} is not there")))?;
+        Ok((found.to(), found.input().clone()))
     }
 
     /// `None`: it is not in the chain.

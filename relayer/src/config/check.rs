@@ -453,6 +453,8 @@ impl Check<'_> {
         // A turn offers less than the ceiling, so that a halt can replace it.
         let most_tip = max_fee.unwrap_or(500) / 2;
         let min_priority_fee = self.within("policy.min_priority_fee_gwei", raw.min_priority_fee_gwei, 0, 0, most_tip);
+        let unwatched_assets =
+            self.addresses("policy.unwatched_assets", &raw.unwatched_assets.0, Self::address_or_zero);
         let low_balance_turns = raw.low_balance_turns.map_or(50, |turns| turns.0);
         Some(Policy {
             evidence: raw.evidence.unwrap_or(false),
@@ -467,6 +469,7 @@ impl Check<'_> {
             max_fee: u128::from(max_fee?) * GWEI,
             min_priority_fee: u128::from(min_priority_fee?) * GWEI,
             low_balance_turns,
+            unwatched_assets: unwatched_assets?.into_iter().collect(),
         })
     }
 

@@ -153,7 +153,7 @@ pub struct Peers {
 }
 
 /// The rules that all seats share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Whether every seat's own sources have to confirm a request.
     pub evidence: bool,
@@ -179,6 +179,8 @@ pub struct Policy {
     pub min_priority_fee: u128,
     /// Below how many transactions that the account can still pay for people are told.
     pub low_balance_turns: u64,
+    /// Assets that may leave the treasury without a turn; zero is the native coin.
+    pub unwatched_assets: BTreeSet<Address>,
 }
 
 /// Why a configuration is of no use.

@@ -180,6 +180,8 @@ pub(super) struct Policy {
     pub(super) max_fee_gwei: Option<Whole>,
     pub(super) min_priority_fee_gwei: Option<Whole>,
     pub(super) low_balance_turns: Option<Whole>,
+    #[serde(default)]
+    pub(super) unwatched_assets: List,
 }
 
 #[derive(Debug, Default, Deserialize)]

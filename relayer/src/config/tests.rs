@@ -274,6 +274,7 @@ fn each_senseless_value_is_refused_with_its_field() {
         ("[store]", "[policy]\ncopies = 4\n[store]", "policy.copies", "4 is not within 1 to 3"),
         ("[store]", "[policy]\nmax_gas = 0\n[store]", "policy.max_gas", "at least 1"),
         ("[store]", "[policy]\ntick_ms = 1\n[store]", "policy.tick_ms", "10 to 60000"),
+        ("[store]", "[policy]\nunwatched_assets = [\"0x12\"]\n[store]", "policy.unwatched_assets[0]", "not an address"),
         (
             "[store]",
             "[policy]\nmax_fee_gwei = 40\nmin_priority_fee_gwei = 25\n[store]",

@@ -17,7 +17,7 @@ use ring_contracts::{
 };
 use ring_core::{
     Action, CancelRefusal, CancelledRequest, Cancelling, ChainView, Event, Message, Phase, Record, RequestStatus,
-    State, Submission,
+    Shortfall, State, Submission,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -64,6 +64,8 @@ pub struct Edges {
     pub views: mpsc::Receiver<ChainView>,
     /// How the chain is reached.
     pub connection: watch::Receiver<Connection>,
+    /// What left the treasury unexplained.
+    pub shortfalls: mpsc::Receiver<Shortfall>,
     /// How sending is going.
     pub sending: watch::Receiver<Sending>,
     /// From where on the chain is read.
@@ -129,6 +131,7 @@ struct Signed {
 enum Work {
     Connection,
     View(ChainView),
+    Shortfall(Shortfall),
     Signed(Signed),
     Tick,
     Command(Command),
@@ -194,6 +197,7 @@ impl Driver {
             () = cancel.cancelled() => None,
             Ok(()) = self.edges.connection.changed() => Some(Work::Connection),
             Some(view) = self.edges.views.recv() => Some(Work::View(view)),
+            Some(shortfall) = self.edges.shortfalls.recv() => Some(Work::Shortfall(shortfall)),
             Some(signed) = self.signed.1.recv() => Some(Work::Signed(signed)),
             _ = ticks.tick() => Some(Work::Tick),
             Some(command) = self.edges.commands.recv() => Some(Work::Command(command)),
@@ -211,6 +215,7 @@ impl Driver {
         match work {
             Work::Connection => batch.events.extend(self.note_connection()),
             Work::View(view) => batch.events.push(self.note_view(view)),
+            Work::Shortfall(shortfall) => batch.events.push(Event::Shortfall(shortfall)),
             Work::Tick => {
                 self.note_sending();
                 self.answer_the_late();

@@ -8,6 +8,7 @@ mod fees;
 mod follower;
 mod proxy;
 mod quorum;
+mod reconciliation;
 mod sender;
 mod submitter;
 mod submitter_faults;

@@ -22,6 +22,7 @@ pub(super) fn event_in_words(event: &Event) -> String {
             if view.halted { ", HALTED" } else { "" }
         ),
         Event::ChainDisputed(dispute) => format!("its RPCs contradict each other: {}", dispute.what),
+        Event::Shortfall(shortfall) => format!("the treasury lacks {}", shortfall.asset),
         Event::Tick => "tick".to_owned(),
         Event::HaltOrdered { .. } => "is ordered to halt".to_owned(),
     }

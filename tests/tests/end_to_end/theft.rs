@@ -1,9 +1,14 @@
-//! A turn that nobody asked for.
+//! Turns that nobody asked for, and what leaves the treasury without one.
 
 use std::collections::BTreeMap;
 
-use alloy::signers::local::PrivateKeySigner;
-use ring_anvil::{Thief, demo::RING, thief};
+use alloy::{primitives::U256, providers::ProviderBuilder, signers::local::PrivateKeySigner, sol_types::SolCall as _};
+use ring_anvil::{
+    Thief,
+    demo::RING,
+    thief,
+    token::{DemoToken::approveCall, DemoTokenInstance, ONE},
+};
 
 use crate::world::{PATIENCE, World};
 
@@ -45,4 +50,32 @@ async fn after_a_theft_every_seat_halts_and_stays_halted_through_kills() {
     }
     assert_eq!(world.stage.deployment.ring(RING).await.unwrap().nonce, nonce, "nothing was executed after the halt");
     paying.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thief_that_uses_an_allowance_instead_of_a_turn_halts_the_ring() {
+    let mut world = World::new(3, 2, 2, 20).await;
+    world.start_paying().await.unwrap().unwrap();
+    let account = PrivateKeySigner::random();
+    world.stage.chain.give(account.address(), thief::gas_money()).await.unwrap();
+    let token = world.stage.deployment.token;
+    let approve = approveCall { spender: account.address(), value: U256::MAX }.abi_encode();
+    let call = [("--target", token.to_string()), ("--data", alloy::hex::encode_prefixed(approve))];
+    world.stage.master.act("approve", &["execute"], &call).await.unwrap();
+
+    let wallet = ProviderBuilder::new().wallet(account.clone()).connect_http(world.stage.chain.http().parse().unwrap());
+    let treasury = world.stage.deployment.domain.contract;
+    let token = DemoTokenInstance::new(token, wallet);
+    let taking = token.transferFrom(treasury, account.address(), U256::from(ONE)).send().await.unwrap();
+    let taken = taking.get_receipt().await.unwrap().transaction_hash;
+    world
+        .until("the ring is halted on chain", async || {
+            // Until that is final.
+            world.stage.chain.finalize().await?;
+            Ok(world.stage.deployment.ring(RING).await?.halted)
+        })
+        .await;
+    let health = world.stage.ring.wait_halted(PATIENCE).await.unwrap();
+    let reasons: Vec<String> = health.into_iter().filter_map(|health| health.halted_because).collect();
+    assert!(reasons.iter().any(|reason| reason.contains(&taken.to_string())), "{reasons:?}");
 }

@@ -1,7 +1,7 @@
 //! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
 
-use ring_contracts::{Equivocation, Turn, TurnId};
-use ring_core::{Action, Dispute, Event, Halt, Message, Record};
+use ring_contracts::{Address, B256, Equivocation, Turn, TurnId, U256};
+use ring_core::{Action, Dispute, Event, Halt, Message, Record, Shortfall};
 
 use crate::world::{FAR, Plan, RING, VALIDITY, World, chain::Transaction, domain};
 
@@ -111,6 +111,30 @@ fn a_chain_that_is_disputed_for_long_halts_the_ring_with_both_answers() {
     assert_eq!(halt(&world, 0), Some(Halt::ChainDisputed(dispute)));
     assert!(halt(&world, 0).unwrap().to_string().contains("rpc[1] says 2"));
     assert!(matches!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, .. })));
+}
+
+#[test]
+fn what_left_the_treasury_without_a_turn_halts_the_ring_with_the_transactions_that_took_it() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let shortfall = Shortfall {
+        asset: Address::repeat_byte(7),
+        from_block: 10,
+        to_block: 42,
+        before: U256::from(100),
+        after: U256::from(60),
+        explained: U256::from(5),
+        transactions: vec![B256::repeat_byte(9)],
+    };
+    world.feed(0, Event::Shortfall(shortfall.clone()));
+    let found = halt(&world, 0).unwrap();
+    assert_eq!(found, Halt::Shortfall(shortfall));
+    assert!(found.to_string().contains(&B256::repeat_byte(9).to_string()), "{found}");
+    assert!(matches!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, .. })));
+    world.talk();
+    assert!(
+        world.alarms.iter().any(|(seat, reason)| *seat == 1 && reason.contains("left the treasury")),
+        "peers are told"
+    );
 }
 
 #[test]

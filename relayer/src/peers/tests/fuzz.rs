@@ -5,7 +5,7 @@ use proptest::{
     sample::{Index, select},
 };
 use ring_contracts::{B256, Call, CompactSignature, Effect, Equivocation, RequestId, SignedTurn, Turn, TurnId};
-use ring_core::{Dispute, Halt, Message, Vote};
+use ring_core::{Dispute, Halt, Message, Shortfall, Vote};
 use serde_json::{Value, json};
 
 use super::*;
@@ -103,6 +103,13 @@ fn halt() -> impl Strategy<Value = Halt> {
     let twice = (any::<usize>(), any::<u64>(), hash(), hash(), prop::option::of(proof));
     let changed = (any::<u32>(), any::<u32>(), hash());
     let dispute = (any::<u64>(), ".{0,8}", any::<u64>(), prop::collection::vec(".{0,8}", 0..3));
+    let shortfall = (hash(), any::<[u64; 5]>(), prop::collection::vec(hash(), 0..3)).prop_map(
+        |(asset, [from_block, to_block, before, after, explained], transactions)| {
+            let [before, after, explained] = [before, after, explained].map(ring_contracts::U256::from);
+            let asset = ring_contracts::Address::from_word(asset);
+            Halt::Shortfall(Shortfall { asset, from_block, to_block, before, after, explained, transactions })
+        },
+    );
     prop_oneof![
         unknown,
         twice.prop_map(|(seat, nonce, first, second, proof)| Halt::Equivocation { seat, nonce, first, second, proof }),
@@ -111,6 +118,7 @@ fn halt() -> impl Strategy<Value = Halt> {
         any::<(u64, u64)>().prop_map(|(expected_nonce, nonce)| Halt::FinalityBroken { expected_nonce, nonce }),
         dispute
             .prop_map(|(since, what, block, answers)| { Halt::ChainDisputed(Dispute { since, what, block, answers }) }),
+        shortfall,
         Just(Halt::HaltedOnChain),
         ".{0,12}".prop_map(|reason| Halt::Ordered { reason }),
     ]

@@ -48,7 +48,10 @@ impl World {
             }
             let Record::Halted(halt) = record else { continue };
             let excused = self.struck
-                || matches!(halt, ring_core::Halt::Ordered { .. } | ring_core::Halt::ChainDisputed(_))
+                || matches!(
+                    halt,
+                    ring_core::Halt::Ordered { .. } | ring_core::Halt::ChainDisputed(_) | ring_core::Halt::Shortfall(_)
+                )
                 || self.is_impatient() && matches!(halt, ring_core::Halt::UnknownTurn { own_key_used: false, .. })
                 || matches!(halt, ring_core::Halt::RingChanged { .. }) && self.plan.changes > self.changes_left
                 || matches!(halt, ring_core::Halt::HaltedOnChain) && self.is_impatient();

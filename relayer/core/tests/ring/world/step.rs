@@ -147,6 +147,7 @@ fn describe(event: &Event) -> String {
             view.head.number, view.head.time, view.nonce, view.epoch, view.final_nonce, view.final_epoch
         ),
         Event::ChainDisputed(dispute) => format!("the chain is disputed: {dispute:?}"),
+        Event::Shortfall(shortfall) => format!("the treasury is short: {shortfall:?}"),
         Event::Tick => "tick".to_owned(),
         Event::HaltOrdered { .. } => "ordered to halt".to_owned(),
     }
