@@ -22,6 +22,7 @@ pub mod offline;
 pub mod peers;
 pub mod postgres;
 pub mod rebuild;
+pub mod refill;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 mod running;

@@ -296,6 +296,7 @@ mod tests {
             key: Address::repeat_byte(1),
             other_assets: [].into(),
             requesters: [].into(),
+            refill: None,
             evidence: false,
             confirmed_ticks: None,
             copies: 1,

@@ -11,7 +11,7 @@ use ring_contracts::{
     Address, B256, Bytes, Cancellation, Charter, CompactSignature, Domain, FixedBytes, Halt, Request, RequestId,
     SignedCancellation, SignedRequest, U256,
 };
-use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Settings, State};
+use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Refill, Settings, State};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +90,7 @@ impl Bench {
             key: key.address(),
             other_assets: Default::default(),
             requesters: requesters.iter().map(PrivateKeySigner::address).collect(),
+            refill: None,
             evidence: false,
             confirmed_ticks: None,
             copies: 1,
@@ -281,6 +282,10 @@ impl Signer for Key {
 
     fn sign_halt<'a>(&'a self, _halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>> {
         Box::pin(std::future::ready(Err(SignerError::Key("nothing is halted here".to_owned()))))
+    }
+
+    fn sign_refill(&self, _: Refill, _: u32, _: u64) -> BoxFuture<'_, Result<SignedRequest, SignerError>> {
+        Box::pin(std::future::ready(Err(SignerError::Key("nothing is refilled here".to_owned()))))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     notify::{self, Deliverer, Subscriber},
     peers::{self, Peers},
     rebuild,
+    refill::Refiller,
     signer::KeystoreSigner,
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
@@ -321,6 +322,15 @@ impl Seat {
             let cancel = cancel.clone();
             parts.spawn(async move {
                 tracer.run(cancel).await;
+                Ok(())
+            });
+        }
+        if let Some(refilling) = self.config.refill {
+            let (endpoints, handle) = (self.endpoints.clone(), handle.clone());
+            let refiller = Refiller::new(endpoints, self.signer.clone(), handle, self.settings.ring, refilling);
+            let cancel = cancel.clone();
+            parts.spawn(async move {
+                cancel.run_until_cancelled_owned(refiller.run()).await;
                 Ok(())
             });
         }

@@ -35,6 +35,7 @@ fn settings(keys: &[PrivateKeySigner]) -> Settings {
         key: keys[0].address(),
         other_assets: [].into(),
         requesters: [].into(),
+        refill: None,
         evidence: false,
         confirmed_ticks: None,
         copies: 2,

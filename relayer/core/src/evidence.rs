@@ -76,7 +76,7 @@ impl Inquiries {
 impl State {
     /// Asks this seat's sources about what has come, and tells the peers what they confirm.
     pub(crate) fn gather_evidence(&mut self, step: &mut Step) {
-        if !self.settings.evidence || self.halt.is_some() {
+        if self.halt.is_some() {
             return;
         }
         while self.inquiries.asked.len() < MOST_INQUIRIES
@@ -133,7 +133,7 @@ impl State {
 
     /// Has the sources asked again about what the next turns take and this one carries, before their confirmation is too old.
     pub(crate) fn renew_confirmations(&mut self) {
-        let Some(lasts) = self.settings.confirmed_ticks.filter(|_| self.settings.evidence) else { return };
+        let Some(lasts) = self.settings.confirmed_ticks else { return };
         let slot =
             self.chain.as_ref().and_then(|view| self.slots.get(&view.nonce)).filter(|slot| slot.reserved.is_none());
         let proposed = slot.into_iter().flat_map(|slot| slot.contents.values()).flat_map(|turn| turn.calls());
@@ -186,13 +186,14 @@ impl State {
     pub(crate) fn is_confirmed(&self, tracked: &Tracked) -> bool {
         let is_recent =
             self.settings.confirmed_ticks.is_none_or(|lasts| self.now < tracked.findings.confirmed_at + lasts);
-        !self.settings.evidence || tracked.findings.is_confirmed_by(self.seat) && is_recent
+        !self.needs_evidence(&tracked.signed.request) || tracked.findings.is_confirmed_by(self.seat) && is_recent
     }
 
     /// Whether a turn with this request can find its quorum for a nonce, by what is known of the seats' sources.
     pub(crate) fn is_confirmed_in_window(&self, tracked: &Tracked, nonce: u64) -> bool {
         let charter = &self.settings.charter;
         let confirmed = charter.window_of(nonce).filter(|seat| tracked.findings.is_confirmed_by(*seat)).count();
-        !self.settings.evidence || self.is_confirmed(tracked) && confirmed >= usize::from(charter.quorum)
+        !self.needs_evidence(&tracked.signed.request)
+            || self.is_confirmed(tracked) && confirmed >= usize::from(charter.quorum)
     }
 }

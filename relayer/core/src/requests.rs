@@ -269,7 +269,8 @@ impl State {
             return Err(Refusal::WrongRing { expected: self.settings.ring, actual: ring });
         }
         let requester = signed.requester(&self.settings.domain)?;
-        if !self.settings.requesters.contains(&requester) {
+        let of_own_account = || requester == signed.request.target && self.settings.is_refill(&signed.request);
+        if !self.settings.requesters.contains(&requester) && !of_own_account() {
             return Err(Refusal::UnknownRequester(requester));
         }
         if u64::from(gas) > self.settings.max_gas {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use ring_contracts::{Address, Charter, CharterError, Domain};
 
+use crate::refill::Refill;
+
 /// The settings of one seat. All seats of a ring share them, but for `key`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +21,8 @@ pub struct Settings {
     pub other_assets: BTreeSet<Address>,
     /// Whose requests count.
     pub requesters: BTreeSet<Address>,
+    /// What seats may ask for by themselves. `None`: nothing.
+    pub refill: Option<Refill>,
     /// Whether each seat's own sources have to confirm a request before it signs, beside the requester's signature. The same at
     /// every seat of a ring.
     pub evidence: bool,
@@ -80,6 +84,7 @@ impl Settings {
             ("validity", self.validity),
             ("resend_ticks", self.resend_ticks),
             ("patience_ticks", self.patience_ticks),
+            ("refill.period", self.refill.map_or(1, |refill| refill.period)),
             ("confirmed_ticks", self.confirmed_ticks.unwrap_or(u64::MAX)),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {

@@ -310,7 +310,9 @@ impl State {
             Record::Request(signed) => {
                 let digest = signed.request.digest(&self.settings.domain);
                 self.pool.insert(signed.clone(), digest);
-                if let Some(tracked) = self.pool.get(signed.request.id).filter(|_| self.settings.evidence) {
+                if self.needs_evidence(&signed.request)
+                    && let Some(tracked) = self.pool.get(signed.request.id)
+                {
                     self.inquiries.add(tracked);
                 }
             }

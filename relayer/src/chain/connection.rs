@@ -5,7 +5,8 @@ use std::time::Duration;
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use futures::future::join_all;
 use reqwest::Url;
-use ring_contracts::{CodeError, Domain, IRingMultisig::RingView, verify_runtime_code};
+use ring_contracts::{Address, CodeError, Domain, IRingMultisig::RingView, U256, verify_runtime_code};
+use ring_core::Block;
 use tokio::sync::watch;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     fault::{Fault, describe},
     finality::Finality,
     quorum,
+    rpc::Rpc,
     socket::Socket,
     watcher::WatcherSettings,
 };
@@ -187,6 +189,19 @@ impl Endpoints {
             }
         }
         Ok(())
+    }
+
+    /// What an account has of the native coin, in wei, in a recent block that enough RPCs agree on.
+    ///
+    /// # Errors
+    /// `NoView`.
+    pub async fn balance(&self, account: Address) -> Result<(U256, Block), ChainError> {
+        let balance = async {
+            let (block, members) = quorum::recent(self).await?;
+            let balance = |rpc: Rpc| async move { rpc.balance_at(account, block.hash).await };
+            Ok((quorum::agreed(self, &members, block, balance).await?, block.into()))
+        };
+        balance.await.map_err(|fault: Fault| ChainError::NoView(fault.to_string()))
     }
 
     /// How a ring stands, in a recent block that enough RPCs agree on.

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod limits;
+mod refill;
 mod simulation;
 mod store;
 mod traces;
@@ -109,13 +110,17 @@ impl Check<'_> {
             }
             None => Some(None),
         };
+        let refill = match &raw.refill {
+            Some(refill) => self.refill(refill, ring.as_ref()).map(Some),
+            None => Some(None),
+        };
         let policy = self.policy(&raw.policy, seats);
         let subscribers = self.subscribers(&raw.webhook, &raw.notify_command);
         let traces = match &raw.traces {
             Some(traces) => self.traces(traces).map(Some),
             None => Some(None),
         };
-        let evidence = self.evidence(raw, chain.as_ref(), ring.as_ref());
+        let evidence = self.evidence(raw, chain.as_ref(), ring.as_ref(), refill.flatten());
         let confirmed_for = self.confirmed_for(&raw.evidence);
         Some(Config {
             chain: chain?,
@@ -126,6 +131,7 @@ impl Check<'_> {
             peers: peers?,
             evidence: evidence?,
             confirmed_for: confirmed_for?,
+            refill: refill?,
             policy: policy?,
             subscribers: subscribers?,
             traces: traces?,

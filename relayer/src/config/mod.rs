@@ -22,6 +22,7 @@ use crate::{
     http::{Rate, Token},
     notify::Subscriber,
     peers::{Identity, Peer},
+    refill::Refilling,
     store::Location,
     traces::Collector,
 };
@@ -51,6 +52,8 @@ pub struct Config {
     pub evidence: Sources,
     /// For how long what they confirm counts; `None`: for good.
     pub confirmed_for: Option<Duration>,
+    /// When the accounts of the seats are refilled. `None`: never.
+    pub refill: Option<Refilling>,
     /// The rules that all seats share.
     pub policy: Policy,
     /// Who is told what happens.
@@ -256,6 +259,7 @@ impl Config {
             key,
             other_assets: self.ring.other_assets.clone(),
             requesters: self.api.requesters.clone(),
+            refill: self.refill.map(|refilling| refilling.refill),
             evidence: self.policy.evidence,
             confirmed_ticks: self.confirmed_for.map(|time| ticks(time, self.policy.tick)),
             copies: self.policy.copies,

@@ -20,6 +20,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) notify_command: Vec<NotifyCommand>,
     pub(super) traces: Option<Traces>,
+    pub(super) refill: Option<Refill>,
     #[serde(default)]
     pub(super) evidence: Evidence,
     #[serde(default)]
@@ -182,6 +183,14 @@ pub(super) struct Policy {
     pub(super) low_balance_turns: Option<Whole>,
     #[serde(default)]
     pub(super) unwatched_assets: List,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refill {
+    pub(super) below: WholeOrWord,
+    pub(super) amount: WholeOrWord,
+    pub(super) period_seconds: Option<Whole>,
 }
 
 #[derive(Debug, Default, Deserialize)]

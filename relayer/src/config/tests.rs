@@ -591,3 +591,32 @@ fn every_configuration_that_is_shipped_is_one() {
         config.settings(key).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 }
+
+fn with_refill(refill: &str) -> String {
+    format!("{FILE}\n[refill]\n{refill}")
+}
+
+#[test]
+fn a_refill_is_read() {
+    let config = load(&with_refill("below = \"50000000000000000\"\namount = 7\n")).unwrap();
+    let refilling = config.refill.unwrap();
+    assert_eq!((refilling.below.to::<u64>(), refilling.refill.amount), (50_000_000_000_000_000, 7));
+    assert_eq!(config.settings(config.ring.charter.seats[0]).unwrap().refill, Some(refilling.refill));
+    assert!(load(FILE).unwrap().refill.is_none());
+}
+
+#[test]
+fn a_senseless_refill_is_refused_with_its_field() {
+    let of_tokens = with_refill("below = 1\namount = 1\n").replacen("asset = \"0x00", "asset = \"0x01", 1);
+    for (text, field, reason) in [
+        (of_tokens, "refill", "ring.other_assets"),
+        (with_refill("below = 0\namount = 1\n"), "refill.below", "no amount in wei"),
+        (with_refill("below = 1\namount = \"0.1ether\"\n"), "refill.amount", "no amount in wei"),
+        (with_refill("below = 1\namount = \"79228162514264337593543950336\"\n"), "refill.amount", "2^96"),
+        (with_refill("below = 1\namount = 1\nperiod_seconds = 60\n"), "refill.period_seconds", "3600"),
+    ] {
+        let Err(error @ ConfigError::Values { .. }) = load(&text) else { panic!("{text}") };
+        let shown = error.to_string();
+        assert!(shown.contains(field) && shown.contains(reason), "{shown}");
+    }
+}

@@ -77,6 +77,11 @@ pub enum Command {
         /// Up to where.
         place: Place,
     },
+    /// People have to hear of something.
+    Alarm {
+        /// What.
+        reason: String,
+    },
     /// Does the store take what it is given?
     Probe {
         /// Answered once it did. If it does not, the process ends.
@@ -270,6 +275,14 @@ impl Handle {
     /// The driver has stopped.
     pub async fn note_delivery(&self, subscriber: String, place: Place) -> Result<(), Stopped> {
         self.commands.send(Command::Delivery { subscriber, place }).await.map_err(|_| Stopped)
+    }
+
+    /// Tells people, loudly.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn raise(&self, reason: String) -> Result<(), Stopped> {
+        self.commands.send(Command::Alarm { reason }).await.map_err(|_| Stopped)
     }
 
     /// Makes sure that the store takes what it is given.

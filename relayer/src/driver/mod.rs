@@ -247,6 +247,7 @@ impl Driver {
             Work::Command(Command::Found { request, evidence }) => {
                 batch.events.push(Event::Found { request, evidence });
             }
+            Work::Command(Command::Alarm { reason }) => self.raise(reason),
             Work::Command(Command::Delivery { subscriber, place }) => {
                 self.deliveries.insert(subscriber, place);
             }
@@ -341,7 +342,8 @@ impl Driver {
             | Command::Received { .. }
             | Command::Delivered { .. }
             | Command::Found { .. }
-            | Command::Delivery { .. } => {}
+            | Command::Delivery { .. }
+            | Command::Alarm { .. } => {}
         }
         Ok(())
     }

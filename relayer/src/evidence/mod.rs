@@ -11,6 +11,8 @@ mod facts;
 mod guard;
 mod https;
 mod limits;
+mod nodes;
+mod refills;
 mod simulation;
 mod sql;
 mod template;
@@ -29,6 +31,7 @@ use ring_core::Evidence;
 
 use guard::Guarded;
 use limits::Limits;
+use refills::Rule;
 
 pub use event::{Event, EventSettings, ExpectedError};
 pub use facts::{Facts, Field, Transfer};
@@ -39,6 +42,7 @@ pub use https::{
 };
 pub(crate) use limits::LONGEST_PERIOD;
 pub use limits::{LedgerError, RecipientLimit, RequesterLimit};
+pub use refills::Refills;
 pub use simulation::{EVENTS, Simulation, SimulationSettings};
 pub use sql::{Sql, SqlSettings};
 pub use template::{Missing, Placeholder, Template, TemplateError};
@@ -96,6 +100,8 @@ struct Asked {
     domain: Domain,
     sources: Vec<Guarded>,
     limits: Limits,
+    /// Which requests are refills, which nothing else is asked about.
+    refills: Option<(Rule, Guarded)>,
 }
 
 /// A source cannot be asked as it is configured.
@@ -111,18 +117,21 @@ pub struct SourceError {
 impl Sources {
     /// These sources, for requests in this domain. With none, every signed request is genuine.
     pub fn new(domain: Domain, sources: Vec<Box<dyn Source>>) -> Self {
-        Self::with_limits(domain, sources, Vec::new(), Vec::new())
+        Self::with_limits(domain, sources, Vec::new(), Vec::new(), None)
     }
 
-    /// The same, with limits on what requesters may ask for and recipients may get.
+    /// The same, with limits on what requesters may ask for and recipients may get, and with refills of the seats' accounts.
     pub fn with_limits(
         domain: Domain,
         sources: Vec<Box<dyn Source>>,
         requesters: Vec<RequesterLimit>,
         recipients: Vec<RecipientLimit>,
+        refills: Option<Refills>,
     ) -> Self {
         let sources = sources.into_iter().map(Guarded::new).collect();
-        Self(Some(Arc::new(Asked { domain, sources, limits: Limits::new(requesters, recipients) })))
+        let limits = Limits::new(requesters, recipients);
+        let refills = refills.map(|refills| (refills.rule(), Guarded::new(Box::new(refills))));
+        Self(Some(Arc::new(Asked { domain, sources, limits, refills })))
     }
 
     /// Remembers in this file what is confirmed, where limits are for a period. Until then nothing of that is.
@@ -147,8 +156,8 @@ impl Sources {
     /// One of them never can, as it is configured.
     pub async fn check(&self) -> Result<Vec<String>, SourceError> {
         let Some(asked) = &self.0 else { return Ok(Vec::new()) };
-        let outcomes =
-            join_all(asked.sources.iter().map(|source| async { (source.name(), source.check().await) })).await;
+        let sources = asked.sources.iter().chain(asked.refills.as_ref().map(|(_, source)| source));
+        let outcomes = join_all(sources.map(|source| async { (source.name(), source.check().await) })).await;
         let mut warnings = Vec::new();
         for (name, outcome) in outcomes {
             match outcome {
@@ -166,6 +175,12 @@ impl Sources {
     pub async fn ask(&self, request: &SignedRequest) -> Evidence {
         let Some(asked) = &self.0 else { return Evidence::Genuine };
         match Facts::of(request, &asked.domain) {
+            Ok(facts)
+                if let Some((_, source)) =
+                    asked.refills.as_ref().filter(|(rule, _)| rule.is_kept_by(&request.request)) =>
+            {
+                source.ask(&facts).await
+            }
             Ok(facts) => asked.ask(&facts).await,
             Err(error) => Evidence::Refuted { reason: error.to_string() },
         }
@@ -238,7 +253,7 @@ mod tests {
     fn ask(answers: &[Option<Evidence>]) -> Option<Evidence> {
         let sources = answers.iter().map(|answer| Guarded::new(Box::new(Says(answer.clone()))));
         let domain = Domain { chain_id: 1, contract: Default::default() };
-        let asked = Asked { domain, sources: sources.collect(), limits: Limits::default() };
+        let asked = Asked { domain, sources: sources.collect(), limits: Limits::default(), refills: None };
         asked.ask(&token_transfer(1)).now_or_never()
     }
 

@@ -9,7 +9,8 @@ use alloy::{
     sol_types::SolCall,
 };
 use futures::future::{BoxFuture, FutureExt, ready};
-use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Execution, Halt, RingMultisig};
+use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Execution, Halt, RingMultisig, SignedRequest};
+use ring_core::Refill;
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
@@ -110,6 +111,12 @@ impl Signer for KeystoreSigner {
     fn sign_halt<'a>(&'a self, halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>> {
         let signed = self.sign_digest(halt.digest(&self.domain));
         ready(signed.map(|signature| signature.as_bytes().into())).boxed()
+    }
+
+    fn sign_refill(&self, refill: Refill, ring: u32, time: u64) -> BoxFuture<'_, Result<SignedRequest, SignerError>> {
+        let request = refill.request(&self.domain, ring, self.key.address(), time);
+        let signed = self.sign_digest(request.digest(&self.domain));
+        ready(signed.map(|signature| SignedRequest { request, signature: signature.as_bytes().into() })).boxed()
     }
 }
 

@@ -1,12 +1,14 @@
-//! The key of a seat. A signer answers three questions and no others: "sign this reserved turn", "sign this halt", and (as the chain's
-//! [`TransactionSigner`]) "sign this transaction", which carries a reserved turn or a halt to the chain.
+//! The key of a seat. A signer answers four questions and no others: "sign this reserved turn", "sign this halt", "sign this
+//! refill of your own account", and (as the chain's [`TransactionSigner`]) "sign this transaction", which carries a reserved turn
+//! or a halt to the chain.
 
 mod keystore;
 
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
-use ring_contracts::{Bytes, CompactSignature, Halt};
+use ring_contracts::{Bytes, CompactSignature, Halt, SignedRequest};
+use ring_core::Refill;
 use ring_keystore::KeystoreError;
 
 use crate::{chain::TransactionSigner, store::DurableReservation};
@@ -33,6 +35,9 @@ pub trait Signer: TransactionSigner<Permit> {
     /// Signs a halt of one epoch: 65 bytes r ‖ s ‖ v. Sent without a signature, as its sender's word, a halt names no epoch, and
     /// one that is left over would halt the ring again after the master has resumed it.
     fn sign_halt<'a>(&'a self, halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>>;
+
+    /// Signs the refill of the key's own account at this time of the chain, in Unix seconds.
+    fn sign_refill(&self, refill: Refill, ring: u32, time: u64) -> BoxFuture<'_, Result<SignedRequest, SignerError>>;
 }
 
 /// Why a signer does not sign.

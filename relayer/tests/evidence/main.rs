@@ -13,6 +13,7 @@ mod postgres;
 #[path = "../chain/proxy.rs"]
 #[allow(dead_code, reason = "the tests of the chain use more of it")]
 mod proxy;
+mod refills;
 mod requests;
 mod simulation;
 mod sql;

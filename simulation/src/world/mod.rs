@@ -310,6 +310,7 @@ impl World {
             resend_ticks: 2,
             patience_ticks: 6,
             grace_ticks: self.plan.grace,
+            refill: None,
             evidence: self.plan.evidence,
             // Long enough for the sources to answer, short enough to be over before a slow turn.
             confirmed_ticks: self.plan.evidence.then_some(8),

@@ -16,6 +16,7 @@ mod payments;
 #[allow(dead_code, reason = "the tests of the relayer use more of it")]
 mod postgres;
 mod recovery;
+mod refills;
 mod refusals;
 mod standby;
 mod theft;

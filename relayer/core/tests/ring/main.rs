@@ -8,6 +8,7 @@ mod cancellations;
 mod evidence;
 mod halts;
 mod pace;
+mod refills;
 mod requests;
 mod restarts;
 mod sweep;

@@ -11,15 +11,25 @@ use crate::{
     },
     evidence::{
         ConditionSettings, Event, EventSettings, ExpectedError, Field, Https, HttpsSettings, Literal, Method,
-        Otherwise, Pace, Simulation, Source, Sources, Sql, SqlSettings,
+        Otherwise, Pace, Refills, Simulation, Source, Sources, Sql, SqlSettings,
     },
+    refill::Refilling,
 };
 
+/// How many accounts are looked at at a time, and how long that may take.
+const REFILLS_AT_A_TIME: usize = 2;
+const REFILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// For how many seconds what was tried out counts, unless it is said.
 const CONFIRMED_SECONDS: u64 = 60;
 
 impl Check<'_> {
-    pub(super) fn evidence(&mut self, raw: &Raw, chain: Option<&Chain>, ring: Option<&Ring>) -> Option<Sources> {
+    pub(super) fn evidence(
+        &mut self,
+        raw: &Raw,
+        chain: Option<&Chain>,
+        ring: Option<&Ring>,
+        refill: Option<Refilling>,
+    ) -> Option<Sources> {
         let mut names = BTreeSet::new();
         let mut sources: Vec<Option<Box<dyn Source>>> = Vec::new();
         for (index, sql) in raw.evidence.sql.iter().enumerate() {
@@ -53,7 +63,17 @@ impl Check<'_> {
             );
         }
         let sources = sources.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Sources::with_limits(chain?.domain, sources, requesters?, recipients?))
+        let (chain, seats) = (chain?, &ring?.charter.seats);
+        if raw.refill.is_some() {
+            // Others may not be named like it: it has metrics of its own.
+            self.source_name(&mut names, &Entry::only("refill"), Refills::NAME);
+        }
+        let refills = refill.map(|Refilling { refill, below }| {
+            let rpcs = chain.rpc.iter().map(|rpc| rpc.expose().clone()).collect();
+            let pace = Pace { parallel: REFILLS_AT_A_TIME, timeout: REFILL_TIMEOUT };
+            Refills::new((rpcs, chain.agree), chain.domain, seats.clone(), refill, below, pace)
+        });
+        Some(Sources::with_limits(chain.domain, sources, requesters?, recipients?, refills))
     }
 
     /// For how long what the sources confirm counts; `Some(None)`: for good.

@@ -20,14 +20,13 @@ use futures::{FutureExt as _, future::BoxFuture};
 use reqwest::Url;
 use ring_contracts::Domain;
 use ring_core::Evidence;
-use tokio::sync::OnceCell;
 
 use self::{
     calls::Trial,
     judge::{Rules, Verdict},
 };
-use super::{Facts, Pace, Source, Trouble};
-use crate::chain::{Endpoints, Tried, TryError};
+use super::{Facts, Pace, Source, Trouble, nodes::Nodes};
+use crate::chain::{Tried, TryError};
 
 pub use judge::EVENTS;
 
@@ -52,12 +51,9 @@ pub struct SimulationSettings {
 
 /// Tries requests out.
 pub struct Simulation {
-    rpcs: Vec<Url>,
-    agree: usize,
-    domain: Domain,
+    nodes: Nodes,
     rules: Rules,
     pace: Pace,
-    endpoints: OnceCell<Endpoints>,
 }
 
 impl Simulation {
@@ -69,22 +65,12 @@ impl Simulation {
         let SimulationSettings { rpcs, agree, domain, mut assets, most_fee, allowed, pace } = settings;
         assets.insert(Address::ZERO);
         let rules = Rules { treasury: domain.contract, assets, most_fee, allowed };
-        Self { rpcs, agree, domain, rules, pace, endpoints: OnceCell::new() }
-    }
-
-    async fn endpoints(&self) -> Result<&Endpoints, Trouble> {
-        let connect = || async {
-            let endpoints = Endpoints::connect(self.rpcs.iter().map(Url::as_str), self.agree).await;
-            let endpoints = endpoints.map_err(|error| Trouble::down(error.to_string()))?;
-            endpoints.check_chain(self.domain.chain_id).await.map_err(|error| Trouble::down(error.to_string()))?;
-            Ok(endpoints)
-        };
-        self.endpoints.get_or_try_init(connect).await
+        Self { nodes: Nodes::new(rpcs, agree, domain.chain_id), rules, pace }
     }
 
     async fn try_out(&self, trial: &Trial) -> Result<Vec<(String, Tried)>, Trouble> {
-        let endpoints = self.endpoints().await?;
-        let tried = endpoints.try_out(self.domain.contract, trial.value(), trial.block()).await;
+        let endpoints = self.nodes.endpoints().await?;
+        let tried = endpoints.try_out(self.rules.treasury, trial.value(), trial.block()).await;
         tried.map_err(|error| match error {
             TryError::NoMethod { .. } => Trouble::Useless(error.to_string()),
             TryError::NoAnswer(reason) => Trouble::down(reason),

@@ -16,8 +16,8 @@ use ring_contracts::{
     SignedCancellation, SignedRequest, Turn, TurnId, U256, witness,
 };
 use ring_core::{
-    Action, CancelledRequest, Cancelling, Effects, Event, Evidence, Message, Past, Phase, Record, Refusal, Settings,
-    Submission, Vote,
+    Action, CancelledRequest, Cancelling, Effects, Event, Evidence, Message, Past, Phase, Record, Refill, Refusal,
+    Settings, Submission, Vote,
 };
 
 use chain::{Chain, Transaction};
@@ -35,6 +35,8 @@ pub(crate) const CAP: u128 = 100;
 pub(crate) const MAX_CALLS: usize = 3;
 /// An expiry that no test reaches.
 pub(crate) const FAR: u64 = chain::GENESIS + 100_000_000;
+/// What seats may ask for by themselves.
+pub(crate) const REFILL: Refill = Refill { amount: 5, period: 10_000 };
 /// How many blocks can be reorganised away.
 const DEPTH: usize = 3;
 /// The seconds between blocks when nothing goes wrong.
@@ -54,6 +56,12 @@ pub(crate) fn signer(secret: u64) -> PrivateKeySigner {
 /// The signature of a digest in the contract's form.
 pub(crate) fn sign(signer: &PrivateKeySigner, digest: &B256) -> CompactSignature {
     signer.sign_hash_sync(digest).unwrap().into()
+}
+
+/// A request, signed.
+pub(crate) fn sign_request(signer: &PrivateKeySigner, request: Request) -> SignedRequest {
+    let signature = signer.sign_hash_sync(&request.digest(&domain())).unwrap();
+    SignedRequest { request, signature: signature.as_bytes().into() }
 }
 
 /// What happens in a world, but for what chance adds.
@@ -192,6 +200,7 @@ impl World {
                 key: signer.address(),
                 other_assets: [TOKEN].into(),
                 requesters: [requester.address()].into(),
+                refill: Some(REFILL),
                 evidence: plan.evidence,
                 confirmed_ticks: plan.confirmed_ticks,
                 copies: plan.copies,
@@ -261,8 +270,7 @@ impl World {
 
     /// Signed by the client.
     pub(crate) fn signed_request(&self, request: Request) -> SignedRequest {
-        let signature = self.requester.sign_hash_sync(&request.digest(&domain())).unwrap();
-        SignedRequest { request, signature: signature.as_bytes().into() }
+        sign_request(&self.requester, request)
     }
 
     /// A client posts a request at a seat. `None`: it got no answer.
