@@ -127,6 +127,11 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Tells it to read its configuration again (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     fn pid(&self) -> Option<Pid> {
         Pid::from_raw(i32::try_from(self.child.id()?).ok()?)
     }

@@ -27,6 +27,7 @@ pub mod refill;
 #[allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 mod running;
 pub mod seat;
+pub mod service;
 pub mod signer;
 pub mod standby;
 pub mod store;

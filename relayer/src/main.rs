@@ -1,26 +1,20 @@
 //! `ring-relayer`: runs one seat of a ring.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Parser;
-use eyre::WrapErr as _;
-use futures::future::try_join_all;
 use ring_relayer::{
     certificate,
     cli::{Cli, Command},
     exit::Exit,
-    explain,
-    metrics::Metrics,
-    offline,
+    explain, offline,
     seat::Seat,
+    service::{self, Orders},
     token,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    task::JoinSet,
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -43,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> eyre::Result<()> {
     match &cli.command {
-        Command::Run { standby } => run_seats(&cli.config, *standby).await,
+        Command::Run { standby } => service::run(&cli.config, *standby, orders()?).await,
         Command::Init => Seat::load(cli.only_config()?).await?.init().await,
         Command::Rebuild => Seat::load(cli.only_config()?).await?.rebuild().await,
         Command::Restored => Seat::load(cli.only_config()?).await?.restored(),
@@ -71,47 +65,22 @@ async fn run(cli: Cli) -> eyre::Result<()> {
     }
 }
 
-/// Runs all seats until told to stop. If one of them fails all stop: whoever watches the process starts it again.
-async fn run_seats(configs: &[PathBuf], standby: bool) -> eyre::Result<()> {
-    let (metrics, cancel) = (Metrics::default(), cancelled_by_signal()?);
-    let seats = try_join_all(configs.iter().map(|config| load(config)));
-    let mut running = JoinSet::new();
-    for (config, seat) in configs.iter().zip(seats.await?) {
-        let (metrics, cancel, config) = (metrics.clone(), cancel.clone(), config.clone());
-        match standby {
-            false => running.spawn(seat.run(metrics, cancel)),
-            true => running.spawn(async move {
-                // What was checked is checked again when it counts; the key is not kept meanwhile.
-                let waiting = seat.stand_by();
-                match waiting.until_held(&cancel).await.wrap_err_with(|| config.display().to_string())? {
-                    Some(held) => load(&config).await?.run_with(held, metrics, cancel).await,
-                    None => Ok(()),
-                }
-            }),
-        };
-    }
-    let mut outcome = Ok(());
-    while let Some(ended) = running.join_next().await {
-        cancel.cancel();
-        outcome = outcome.and(ended?);
-    }
-    outcome
-}
-
-async fn load(config: &Path) -> eyre::Result<Seat> {
-    Seat::load(config).await.wrap_err_with(|| config.display().to_string())
-}
-
-fn cancelled_by_signal() -> eyre::Result<CancellationToken> {
-    let cancel = CancellationToken::new();
+/// What this process is told by signals: SIGTERM and SIGINT to stop, SIGHUP to read the configurations again.
+fn orders() -> eyre::Result<Orders> {
+    let stop = CancellationToken::new();
+    let (reloading, reload) = watch::channel(());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let token = cancel.clone();
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let token = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => drop(reloading.send(())),
+            }
         }
         token.cancel();
     });
-    Ok(cancel)
+    Ok(Orders { stop, reload })
 }

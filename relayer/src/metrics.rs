@@ -246,7 +246,10 @@ struct PeerCollector(Arc<Mutex<Vec<(SeatLabel, Peers)>>>);
 
 impl PeerCollector {
     fn add(&self, label: SeatLabel, peers: Peers) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((label, peers));
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A seat that goes on with another configuration has other connections.
+        seats.retain(|(known, _)| *known != label);
+        seats.push((label, peers));
     }
 }
 

@@ -188,7 +188,7 @@ impl Bench {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = running.run(stopped) => ended.unwrap(),
+                    ended = running.run(stopped) => ended.unwrap().close(),
                     // Whatever it was about to remember is lost.
                     _ = killed => {}
                 }

@@ -1,6 +1,6 @@
 //! One seat, put together from its parts.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use eyre::{Context, ensure, eyre};
 use ring_contracts::IRingMultisig::RingView;
@@ -29,6 +29,15 @@ use crate::{
     store::{Held, Identity, Location, Store, StoreError},
     traces::{self, Tracer},
 };
+
+/// What a running seat stands on: another configuration may change everything else.
+#[derive(Clone, Debug)]
+pub(crate) struct Footing {
+    pub(crate) identity: Identity,
+    pub(crate) store: Location,
+    /// The addresses at which it listens, which it gives up last.
+    pub(crate) listening: Vec<SocketAddr>,
+}
 
 /// How long the parts may take to end.
 const ENDING: Duration = Duration::from_secs(6);
@@ -232,25 +241,36 @@ impl Seat {
         )
     }
 
+    /// Takes hold of its store.
+    ///
+    /// # Errors
+    /// There is none, another process has it, or it cannot be used.
+    pub(crate) fn take_store(&self) -> Result<Held, StoreError> {
+        Held::take(&self.config.store)
+    }
+
     /// What this seat needs to wait while another process of it works, without the key.
-    pub fn stand_by(self) -> Standby {
+    pub(crate) fn stand_by(self) -> Standby {
         Standby::new(self.seat, self.config.store)
     }
 
-    /// Works until cancelled.
-    ///
-    /// # Errors
-    /// The store is in use or failed, or a part ended that should not.
-    pub async fn run(self, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
-        let held = Held::take(&self.config.store)?;
-        self.run_with(held, metrics, cancel).await
+    /// What a seat that runs cannot change.
+    pub(crate) fn footing(&self) -> Footing {
+        Footing {
+            identity: self.identity(),
+            store: self.config.store.clone(),
+            listening: [self.config.api.listen]
+                .into_iter()
+                .chain(self.config.peers.as_ref().map(|peers| peers.listen))
+                .collect(),
+        }
     }
 
-    /// Works until cancelled, with a store that this process has.
+    /// Works until cancelled, with a store that this process has; gives it back.
     ///
     /// # Errors
     /// The store failed or was lost, or a part ended that should not.
-    pub async fn run_with(self, held: Held, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<()> {
+    pub(crate) async fn run(self, held: Held, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<Held> {
         let lost = held.lost();
         let (mut store, records) = held.open(self.identity())?;
         store.set_own_seat(self.seat);
@@ -373,8 +393,9 @@ impl Seat {
         info!(seat = self.seat, key = %self.settings.key, api = %self.config.api.listen, "running");
 
         let mut driver = spawn_driver(Driver::new(state, store, edges), cancel.clone())?;
+        let mut store = None;
         let outcome = tokio::select! {
-            done = &mut driver => done?.map_err(eyre::Report::from),
+            done = &mut driver => done?.map(|ended| store = Some(ended)).map_err(eyre::Report::from),
             () = lost.cancelled() => match cancel.is_cancelled() {
                 true => Ok(()),
                 false => Err(eyre!("the session at the store's database is lost: this process ends, and does nothing more")),
@@ -387,14 +408,15 @@ impl Seat {
         };
         cancel.cancel();
         if !driver.is_terminated() {
-            driver.await??;
+            store = Some(driver.await??);
         }
         // Answers that are under way go out.
         let ending = async { while parts.join_next().await.is_some() {} };
         if timeout(ENDING, ending).await.is_err() {
             parts.shutdown().await;
         }
-        outcome
+        outcome?;
+        store.map(Store::into_held).ok_or_else(|| eyre!("the driver ended without its store"))
     }
 
     /// What tells the subscribers, from where that was left.
@@ -424,7 +446,10 @@ impl Seat {
 }
 
 /// Runs the driver on a thread of its own: it waits for the disk.
-fn spawn_driver(driver: Driver, cancel: CancellationToken) -> eyre::Result<oneshot::Receiver<Result<(), StoreError>>> {
+fn spawn_driver(
+    driver: Driver,
+    cancel: CancellationToken,
+) -> eyre::Result<oneshot::Receiver<Result<Store, StoreError>>> {
     let (done, outcome) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("driver".into()).spawn(move || {
@@ -440,7 +465,7 @@ impl Outbox for Peers {
     }
 }
 
-async fn listen(address: std::net::SocketAddr, field: &str) -> eyre::Result<TcpListener> {
+async fn listen(address: SocketAddr, field: &str) -> eyre::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .wrap_err_with(|| format!("cannot listen on {address}: free the port, or choose another in {field}"))

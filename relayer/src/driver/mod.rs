@@ -167,11 +167,11 @@ impl Driver {
         }
     }
 
-    /// Runs until cancelled. Blocks the thread whenever it waits for the disk.
+    /// Runs until cancelled, and gives the store back. Blocks the thread whenever it waits for the disk.
     ///
     /// # Errors
     /// The store failed: whatever was under way is not known to be on disk, so nothing more may be done.
-    pub async fn run(mut self, cancel: CancellationToken) -> Result<(), StoreError> {
+    pub async fn run(mut self, cancel: CancellationToken) -> Result<Store, StoreError> {
         let mut ticks = interval(self.edges.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while let Some(work) = self.next(&mut ticks, &cancel).await {
@@ -186,8 +186,7 @@ impl Driver {
         }
         self.write()?;
         self.remember_deliveries()?;
-        self.store.close();
-        Ok(())
+        Ok(self.store)
     }
 
     /// What is next. Halting must not wait behind a queue of requests: what the chain says comes first.

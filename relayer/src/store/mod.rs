@@ -49,6 +49,8 @@ pub struct Posted {
 #[derive(Debug)]
 pub struct Store {
     database: Database,
+    /// What people call it.
+    name: String,
     identity: Identity,
     own_seat: Option<usize>,
     epoch: Option<u32>,
@@ -65,7 +67,8 @@ impl Store {
     pub fn create(location: &Location, identity: Identity) -> Result<Self, StoreError> {
         let database = opening::create(location, &identity)?;
         let (epoch, last_final, totals) = (None, None, Totals::default());
-        Ok(Self { database, identity, own_seat: None, epoch, last_final, totals })
+        let name = location.to_string();
+        Ok(Self { database, name, identity, own_seat: None, epoch, last_final, totals })
     }
 
     /// Opens the store of a seat that has run before, and reads what it needs to go on, in the order of its writing.
@@ -76,7 +79,7 @@ impl Store {
         Held::take(location)?.open(identity)
     }
 
-    fn read(database: Database, identity: Identity) -> Result<(Self, Vec<Record>), StoreError> {
+    fn read(database: Database, name: String, identity: Identity) -> Result<(Self, Vec<Record>), StoreError> {
         let totals = journal::read_totals(&database)?;
         let rows = journal::read_live(&database, &totals)?;
         let epoch = rows.iter().rev().find_map(|(_, record)| match record {
@@ -85,12 +88,17 @@ impl Store {
         });
         let last_final = rows.iter().rev().find(|(_, record)| record.closes().is_some()).map(|(seq, _)| *seq);
         let records = rows.into_iter().map(|(_, record)| record).collect();
-        Ok((Self { database, identity, own_seat: None, epoch, last_final, totals }, records))
+        Ok((Self { database, name, identity, own_seat: None, epoch, last_final, totals }, records))
     }
 
     /// Lets go of it, so that another process can have it.
     pub fn close(self) {
         self.database.close();
+    }
+
+    /// Lets go of what was read of it, but keeps it: it can be opened again.
+    pub fn into_held(self) -> Held {
+        Held::of(self.database, self.name)
     }
 
     /// Cancelled when this process has lost the store, though nothing was asked of it: then it has to end. (A file is never

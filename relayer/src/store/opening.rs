@@ -31,6 +31,10 @@ impl Held {
         waiting.try_take()?.ok_or_else(|| StoreError::InUse(location.to_string()))
     }
 
+    pub(super) fn of(database: Database, name: String) -> Self {
+        Self { database, name }
+    }
+
     /// Reads what the seat needs to go on, in the order of its writing.
     ///
     /// # Errors
@@ -38,7 +42,12 @@ impl Held {
     pub fn open(self, identity: Identity) -> Result<(Store, Vec<Record>), StoreError> {
         check_identity(&self.database, &self.name, &identity)?;
         self.database.settle()?;
-        Store::read(self.database, identity)
+        Store::read(self.database, self.name, identity)
+    }
+
+    /// Lets go of it, so that another process can have it.
+    pub fn close(self) {
+        self.database.close();
     }
 
     /// Cancelled when the store is lost meanwhile.

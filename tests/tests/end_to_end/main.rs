@@ -18,6 +18,7 @@ mod postgres;
 mod recovery;
 mod refills;
 mod refusals;
+mod reload;
 mod standby;
 mod theft;
 mod traces;
