@@ -105,7 +105,9 @@ impl World {
         if self.random(fault).chance(700) {
             let others = self.random(fault).between(1, blocks + 1);
             let fork = self.chain.head().block.time;
-            let gap = (chain::GENESIS_TIME + self.now / 1_000).saturating_sub(fork);
+            // Some are all old: what has expired by now was in time for them.
+            let until_now = (chain::GENESIS_TIME + self.now / 1_000).saturating_sub(fork);
+            let gap = until_now * self.random(fault).between(1, 4) / 4;
             for number in 1..=others {
                 let most = self.random(fault).between(200, 900);
                 self.mine(most, fork + gap * number / others);

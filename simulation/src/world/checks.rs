@@ -93,6 +93,8 @@ impl World {
         for record in records {
             let Record::Halted(halt) = record else { continue };
             self.counts.fault("halt");
+            // An RPC that stayed on the old fork calls other blocks final.
+            self.finality_broken |= self.finals_replaced && matches!(halt, Halt::FinalityBroken { .. });
             let impatient = self.plan.grace < 1_000;
             let changed = self.changes > 0;
             let excused = !self.plan.stolen.is_empty()

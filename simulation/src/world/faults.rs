@@ -117,6 +117,7 @@ impl World {
         let blocks = (not_final + deeper).min(head);
         // As long as no final turn is taken back, nobody need notice.
         let fork = self.chain.at(head - blocks);
+        self.finals_replaced = true;
         self.finality_broken |= fork.nonce() < self.chain.finalized().nonce();
         self.counts.fault("deep reorg");
         self.reorganise(blocks, Fault::DeepReorg);

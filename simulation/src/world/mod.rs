@@ -89,7 +89,9 @@ pub struct World {
     thief: thief::Thief,
     /// Whether a turn that only a thief signed was executed, be it reorganised away later.
     struck: bool,
-    /// Whether final turns were taken back.
+    /// Whether final blocks were replaced.
+    finals_replaced: bool,
+    /// Whether final turns were taken back, or a seat saw that final blocks were.
     finality_broken: bool,
     changes: usize,
     next_key: u64,
@@ -189,6 +191,7 @@ impl World {
             signed: BTreeMap::new(),
             thief: thief::Thief::new(&plan, &keys),
             struck: false,
+            finals_replaced: false,
             finality_broken: false,
             changes: 0,
             next_key: 1_000,
