@@ -176,6 +176,7 @@ impl Bench {
             outbox: Box::new(Nobody),
             signer: Arc::new(Key(self.key.clone())),
             sources: Sources::default(),
+            ledger: None,
             workers: tokio::runtime::Handle::current(),
             metrics: Metrics::default().seat(&self.settings, 0, Peers::none()),
             tick: Duration::from_millis(10),

@@ -274,10 +274,6 @@ impl Seat {
         let lost = held.lost();
         let (mut store, records) = held.open(self.identity())?;
         store.set_own_seat(self.seat);
-        // Only whoever has the store gets here: this file too is one process's alone.
-        if let Location::File { path, .. } = &self.config.store {
-            self.config.evidence.remember_in(&path.with_extension("limits.sqlite"))?;
-        }
         let state = State::restore(self.settings.clone(), records)?;
         if let Some(halt) = state.halt() {
             warn!("this seat is halted and signs nothing: {halt}");
@@ -385,6 +381,7 @@ impl Seat {
             outbox: Box::new(outbox.clone()),
             signer: self.signer,
             sources: self.config.evidence.clone(),
+            ledger: self.config.evidence.ledger(),
             workers: tokio::runtime::Handle::current(),
             metrics: metrics.seat(&self.settings, self.seat, outbox.clone()),
             tick: self.config.policy.tick,

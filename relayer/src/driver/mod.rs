@@ -30,7 +30,7 @@ use worries::Worries;
 
 use crate::{
     chain::{Connection, Cursor, Sending, Wanted},
-    evidence::Sources,
+    evidence::{Ledger, Question, Sources},
     explain::Story,
     metrics::SeatMetrics,
     signer::{Permit, Signer, SignerError},
@@ -78,6 +78,8 @@ pub struct Edges {
     pub signer: Arc<dyn Signer>,
     /// What is asked whether requests are genuine.
     pub sources: Sources,
+    /// What limits were used for. `None`: none are for a period.
+    pub ledger: Option<Ledger>,
     /// Where signer and sources work: the driver's own thread waits for the disk.
     pub workers: tokio::runtime::Handle,
     /// What is counted.
@@ -132,6 +134,7 @@ enum Work {
     Connection,
     View(ChainView),
     Shortfall(Shortfall),
+    Limited(Question),
     Signed(Signed),
     Tick,
     Command(Command),
@@ -143,8 +146,17 @@ struct Batch {
     events: Vec<Event>,
     /// Answered when all is on disk.
     replies: Vec<oneshot::Sender<()>>,
+    /// Requests whose limits are looked at, answered then too.
+    limited: Vec<Question>,
     /// Questions, answered then too.
     questions: Vec<Command>,
+}
+
+async fn next_limited(ledger: &mut Option<Ledger>) -> Option<Question> {
+    match ledger {
+        Some(ledger) => ledger.next().await,
+        None => None,
+    }
 }
 
 impl Driver {
@@ -199,6 +211,7 @@ impl Driver {
             Some(shortfall) = self.edges.shortfalls.recv() => Some(Work::Shortfall(shortfall)),
             Some(signed) = self.signed.1.recv() => Some(Work::Signed(signed)),
             _ = ticks.tick() => Some(Work::Tick),
+            Some(question) = next_limited(&mut self.edges.ledger) => Some(Work::Limited(question)),
             Some(command) = self.edges.commands.recv() => Some(Work::Command(command)),
         }
     }
@@ -206,8 +219,9 @@ impl Driver {
     /// What is there already.
     fn waiting_work(&mut self) -> Option<Work> {
         let view = || self.edges.views.try_recv().map(Work::View).ok();
+        let limited = || self.edges.ledger.as_mut().and_then(Ledger::waiting).map(Work::Limited);
         let signed = self.signed.1.try_recv().map(Work::Signed);
-        signed.ok().or_else(view).or_else(|| self.edges.commands.try_recv().map(Work::Command).ok())
+        signed.ok().or_else(view).or_else(limited).or_else(|| self.edges.commands.try_recv().map(Work::Command).ok())
     }
 
     fn add(&mut self, batch: &mut Batch, work: Work) {
@@ -215,6 +229,7 @@ impl Driver {
             Work::Connection => batch.events.extend(self.note_connection()),
             Work::View(view) => batch.events.push(self.note_view(view)),
             Work::Shortfall(shortfall) => batch.events.push(Event::Shortfall(shortfall)),
+            Work::Limited(question) => batch.limited.push(question),
             Work::Tick => {
                 self.note_sending();
                 self.answer_the_late();
@@ -301,6 +316,9 @@ impl Driver {
             if is_tick {
                 self.remember_deliveries()?;
             }
+        }
+        if let Some(ledger) = &mut self.edges.ledger {
+            ledger.answer(&mut self.store, batch.limited)?;
         }
         // Whoever hung up asks again.
         for reply in batch.replies {

@@ -20,7 +20,7 @@ mod template;
 #[cfg(test)]
 pub(crate) mod samples;
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{
     future::{BoxFuture, join_all},
@@ -41,7 +41,7 @@ pub use https::{
     Otherwise, PointerError, Which,
 };
 pub(crate) use limits::LONGEST_PERIOD;
-pub use limits::{LedgerError, RecipientLimit, RequesterLimit};
+pub use limits::{Ledger, Question, RecipientLimit, RequesterLimit};
 pub use refills::Refills;
 pub use simulation::{EVENTS, Simulation, SimulationSettings};
 pub use sql::{Sql, SqlSettings};
@@ -134,12 +134,10 @@ impl Sources {
         Self(Some(Arc::new(Asked { domain, sources, limits, refills })))
     }
 
-    /// Remembers in this file what is confirmed, where limits are for a period. Until then nothing of that is.
-    ///
-    /// # Errors
-    /// The file is of no use.
-    pub fn remember_in(&self, file: &Path) -> Result<(), LedgerError> {
-        self.0.as_ref().map_or(Ok(()), |asked| asked.limits.remember_in(file))
+    /// What remembers what is confirmed, where limits are for a period: the driver's, which has the store. Until it is asked for,
+    /// nothing of that is confirmed. `None`: there is nothing to be remembered, or somebody has it.
+    pub fn ledger(&self) -> Option<Ledger> {
+        self.0.as_ref()?.limits.ledger()
     }
 
     /// Tells the chain's time, in Unix seconds, which periods go by.

@@ -5,6 +5,7 @@
 //! the disk, and a start reads only what is still open, however long the history.
 
 mod backup;
+mod bookings;
 mod changes;
 mod database;
 mod error;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use database::{Database, Transaction};
 use journal::Totals;
 
+pub use bookings::Booking;
 pub use changes::{Change, DurableEvent, History, Place};
 pub use database::PostgresFault;
 pub use error::{DatabaseError, StoreError};
@@ -32,7 +34,7 @@ pub use opening::{Held, Waiting};
 pub use reservation::DurableReservation;
 
 /// The layout of the tables; raised when it changes.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 type Votes = Vec<(B256, Vote)>;
 

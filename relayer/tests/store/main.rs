@@ -26,6 +26,7 @@ macro_rules! on_both {
 
 on_both! {
     what_was_committed_is_there_after_a_restart_in_order,
+    what_was_booked_is_there_after_a_restart_as_long_as_it_counts,
     only_what_is_reserved_on_disk_can_be_signed,
     a_nonce_has_one_content_and_beside_it_the_void,
     an_own_signature_without_a_reservation_cannot_be_written,

@@ -4,12 +4,12 @@ use alloy::signers::{SignerSync, local::PrivateKeySigner};
 use futures::executor::block_on;
 use ring_contracts::{
     Address, B256, Bytes, Call, CompactSignature, Domain, Effect, FixedBytes, Request, RequestId, SignedRequest, Turn,
-    TurnId,
+    TurnId, U256,
 };
 use ring_core::{BoundTurn, Halt as HaltReason, Message, Outcome, Phase, Record, Settled};
 use ring_relayer::{
     signer::Signer,
-    store::{Change, DurableEvent, Identity, Place, Store, StoreError, Waiting},
+    store::{Booking, Change, DurableEvent, Identity, Place, Store, StoreError, Waiting},
 };
 
 use crate::bench::{Bench, DOMAIN};
@@ -357,4 +357,33 @@ pub(crate) fn the_history_tells_of_a_cancellation_and_that_a_turn_bound_what_was
         Phase::Cancelled,
     ];
     assert_eq!(phases, expected);
+}
+
+fn booking(number: u8, at: u64, expiry: u64) -> Booking {
+    Booking {
+        request: RequestId::repeat_byte(number),
+        requester: Address::repeat_byte(1),
+        asset: Address::ZERO,
+        recipient: Address::repeat_byte(2),
+        amount: U256::MAX - U256::from(number),
+        at,
+        expiry,
+    }
+}
+
+pub(crate) fn what_was_booked_is_there_after_a_restart_as_long_as_it_counts(bench: &Bench) {
+    const LONGEST: u64 = 100;
+    let mut store = bench.create();
+    assert_eq!(store.bookings(LONGEST).unwrap(), []);
+    store.book(&[booking(1, 1_000, 1_100), booking(2, 1_000, 9_000)]).unwrap();
+    assert!(store.book(&[booking(3, 1_001, 9_000), booking(1, 1_001, 9_000)]).is_err(), "a request is booked once");
+    store.close();
+    let mut store = bench.open().unwrap().0;
+    assert_eq!(store.bookings(LONGEST).unwrap(), [booking(1, 1_000, 1_100), booking(2, 1_000, 9_000)], "all or none");
+    // Two periods later, the one whose request nobody can ask about any more is forgotten.
+    store.book(&[booking(4, 1_200, 9_000)]).unwrap();
+    assert_eq!(store.bookings(LONGEST).unwrap().len(), 3);
+    store.book(&[booking(5, 1_201, 9_000)]).unwrap();
+    let kept = [booking(2, 1_000, 9_000), booking(4, 1_200, 9_000), booking(5, 1_201, 9_000)];
+    assert_eq!(store.bookings(LONGEST).unwrap(), kept);
 }

@@ -11,6 +11,7 @@ mod faults;
 mod flood;
 mod kill_sweep;
 mod kills;
+mod limits;
 mod payments;
 #[path = "../../../relayer/tests/postgres/server.rs"]
 #[allow(dead_code, reason = "the tests of the relayer use more of it")]

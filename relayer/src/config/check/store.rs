@@ -20,13 +20,6 @@ impl Check<'_> {
                 Some(Location::file(self.base.join(path)))
             }
             (None, Some(url_file)) => {
-                let counts = raw.requester.iter().any(|limit| limit.per_hour.is_some() || limit.per_day.is_some());
-                if counts || !raw.recipient_limit.is_empty() {
-                    let reason = "what limits a period were used for is remembered in a file beside the store, which a standby \
-                                  on another host would not have: take per_hour, per_day and [[recipient_limit]] out, or use \
-                                  store.path";
-                    self.problem::<()>(entry.field("url_file"), reason);
-                }
                 let url = self.secret_text(&entry, "url_file", url_file);
                 let authorities = self.authorities(&entry, raw.store.authorities_file.as_deref());
                 match Access::new(&url?, authorities?.as_deref(), CONNECTING) {

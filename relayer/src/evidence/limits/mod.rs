@@ -9,7 +9,6 @@ mod ledger;
 
 use std::{
     collections::BTreeSet,
-    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -19,10 +18,10 @@ use std::{
 use ring_contracts::{Address, U256};
 use ring_core::Evidence;
 
-use self::ledger::Ledger;
+use self::ledger::Desk;
 use super::{Facts, Transfer};
 
-pub use ledger::LedgerError;
+pub use ledger::{Ledger, Question};
 
 /// An hour, in seconds.
 const HOUR: u64 = 3_600;
@@ -70,7 +69,7 @@ pub(super) struct Limits {
     recipients: Vec<RecipientLimit>,
     /// The time of the newest block, in Unix seconds; 0 while it is not known.
     now: AtomicU64,
-    ledger: OnceLock<Ledger>,
+    desk: OnceLock<Desk>,
 }
 
 /// Who may have how much in a period.
@@ -91,7 +90,7 @@ pub(super) enum Holder {
 
 impl Limits {
     pub(super) fn new(requesters: Vec<RequesterLimit>, recipients: Vec<RecipientLimit>) -> Self {
-        Self { requesters, recipients, now: AtomicU64::new(0), ledger: OnceLock::new() }
+        Self { requesters, recipients, now: AtomicU64::new(0), desk: OnceLock::new() }
     }
 
     fn is_empty(&self) -> bool {
@@ -103,13 +102,11 @@ impl Limits {
         self.now.store(now, Ordering::Relaxed);
     }
 
-    /// Remembers in this file what is confirmed from now on, and what was before.
-    pub(super) fn remember_in(&self, file: &Path) -> Result<(), LedgerError> {
-        if let (Some(longest), None) = (self.longest_period(), self.ledger.get()) {
-            // Set meanwhile by another, it has the same file.
-            let _ = self.ledger.set(Ledger::open(file, longest)?);
-        }
-        Ok(())
+    /// What remembers what is confirmed where limits are for a period; until it is there, nothing of that is. `None`: there is
+    /// nothing to be remembered, or somebody has it.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        let (desk, ledger) = Ledger::new(self.longest_period()?);
+        self.desk.set(desk).ok().map(|()| ledger)
     }
 
     /// The longest period with a limit, in seconds; `None`: nothing has to be remembered.
@@ -147,8 +144,8 @@ impl Limits {
         if caps.is_empty() {
             return Evidence::Genuine;
         }
-        let (Some(ledger), Some(transfer)) = (self.ledger.get(), &facts.transfer) else { return Evidence::NotYet };
-        match ledger.ask(facts, *transfer, caps, now, is_booked).await {
+        let (Some(desk), Some(transfer)) = (self.desk.get(), &facts.transfer) else { return Evidence::NotYet };
+        match desk.ask(facts, *transfer, caps, now, is_booked).await {
             true => Evidence::Genuine,
             false => Evidence::NotYet,
         }
@@ -216,10 +213,15 @@ impl RequesterLimit {
 
 #[cfg(test)]
 mod tests {
+    use ring_contracts::Domain;
     use tempfile::TempDir;
+    use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::evidence::samples::token_transfer;
+    use crate::{
+        evidence::samples::token_transfer,
+        store::{Identity, Location, Store},
+    };
 
     const NOON: u64 = 1_700_000_000 / DAY * DAY + DAY / 2;
 
@@ -238,9 +240,28 @@ mod tests {
     fn limits(requesters: Vec<RequesterLimit>, recipients: Vec<RecipientLimit>) -> (TempDir, Limits) {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits::new(requesters, recipients);
-        limits.remember_in(&folder.path().join("limits.sqlite")).unwrap();
+        let store = Store::create(&Location::file(folder.path().join("store.sqlite")), identity()).unwrap();
+        keep(&limits, store);
         limits.note_time(NOON);
         (folder, limits)
+    }
+
+    fn identity() -> Identity {
+        Identity { domain: Domain { chain_id: 1, contract: Address::ZERO }, ring: 1, key: Address::ZERO }
+    }
+
+    /// Answers what limits are asked, as the driver does, until nobody asks any more; then the store is closed.
+    fn keep(limits: &Limits, mut store: Store) -> JoinHandle<()> {
+        let mut ledger = limits.ledger();
+        tokio::spawn(async move {
+            while let Some(ledger) = &mut ledger
+                && let Some(question) = ledger.next().await
+            {
+                let questions = std::iter::once(question).chain(std::iter::from_fn(|| ledger.waiting())).collect();
+                ledger.answer(&mut store, questions).unwrap();
+            }
+            store.close();
+        })
     }
 
     fn order(id: u8, amount: u64) -> Facts {
@@ -355,16 +376,17 @@ mod tests {
     async fn a_restart_forgets_nothing() {
         let new = || Limits::new(vec![RequesterLimit { per_day: some(100), ..anybody() }], vec![]);
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("limits.sqlite");
+        let location = Location::file(folder.path().join("store.sqlite"));
         let before = new();
-        before.remember_in(&file).unwrap();
+        let keeping = keep(&before, Store::create(&location, identity()).unwrap());
         before.note_time(NOON);
         assert_eq!(before.book(&order(1, 60)).await, Evidence::Genuine);
         drop(before);
+        keeping.await.unwrap();
         let after = new();
         after.note_time(NOON);
         assert_eq!(after.book(&order(1, 60)).await, Evidence::NotYet, "it does not remember yet");
-        after.remember_in(&file).unwrap();
+        keep(&after, Store::open(&location, identity()).unwrap().0);
         assert_eq!(after.book(&order(2, 41)).await, Evidence::NotYet);
         assert_eq!(after.book(&order(1, 60)).await, Evidence::Genuine, "that was counted already");
         assert_eq!(after.book(&order(3, 40)).await, Evidence::Genuine);

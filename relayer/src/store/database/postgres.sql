@@ -61,6 +61,16 @@ CREATE TABLE webhooks (
     place BIGINT NOT NULL
 );
 
+CREATE TABLE bookings (
+    request   BYTEA PRIMARY KEY,
+    requester BYTEA NOT NULL,
+    asset     BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount    BYTEA NOT NULL,
+    at        BIGINT NOT NULL,
+    expiry    BIGINT NOT NULL
+);
+
 CREATE TABLE reservations (
     epoch  BIGINT NOT NULL,
     nonce  BIGINT NOT NULL,

@@ -67,6 +67,17 @@ CREATE TABLE webhooks (
     place INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What was confirmed of what is limited in a period.
+CREATE TABLE bookings (
+    request   BLOB PRIMARY KEY,
+    requester BLOB NOT NULL,
+    asset     BLOB NOT NULL,
+    recipient BLOB NOT NULL,
+    amount    BLOB NOT NULL,
+    at        INTEGER NOT NULL,
+    expiry    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE reservations (
     epoch  INTEGER NOT NULL,
     nonce  INTEGER NOT NULL,
