@@ -90,6 +90,7 @@ fn nonce(halt: &Halt) -> Option<u64> {
             Some(*nonce)
         }
         Halt::RingChanged { .. }
+        | Halt::TermsChanged(_)
         | Halt::FinalityBroken { .. }
         | Halt::ChainDisputed(_)
         | Halt::Shortfall(_)
@@ -124,6 +125,11 @@ fn advice(halt: &Halt) -> &'static [&'static str] {
         Halt::RingChanged { .. } => &[
             "ask the master, over another way than the one that the news came, whether they changed the ring",
             "if so: correct [ring] in the configuration and `resume` in the new epoch; if not: the master key is stolen",
+        ],
+        Halt::TermsChanged(_) => &[
+            "ask the master, over another way than the one that the news came, whether they did that",
+            "if so: announce it in [ring] masters or caps at every seat; have the master raise the epoch (form the ring anew, or halt \
+             and resume it), then `resume` here; if not: the master key is stolen",
         ],
         Halt::FinalityBroken { .. } => &[
             "compare the final blocks with independent sources: either the chain took back what was final, or the RPC lies",

@@ -297,6 +297,7 @@ mod tests {
             ring,
             charter,
             key: Address::repeat_byte(1),
+            announced: Default::default(),
             other_assets: [].into(),
             requesters: [].into(),
             refill: None,

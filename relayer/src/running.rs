@@ -88,6 +88,7 @@ impl Bench {
             ring: 1,
             charter,
             key: key.address(),
+            announced: Default::default(),
             other_assets: Default::default(),
             requesters: requesters.iter().map(PrivateKeySigner::address).collect(),
             refill: None,

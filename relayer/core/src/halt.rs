@@ -57,6 +57,8 @@ pub enum Halt {
         /// The charter's commitment on chain.
         charter: B256,
     },
+    /// The master changed something of the contract that was announced otherwise, beside the ring itself.
+    TermsChanged(TermsChanged),
     /// The chain took back what was final.
     FinalityBroken {
         /// The first nonce that is not final, as it was known here.
@@ -80,6 +82,26 @@ pub enum Halt {
     Ordered {
         /// Why.
         reason: String,
+    },
+}
+
+/// What the master changed without its being announced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "camelCase", deny_unknown_fields)]
+pub enum TermsChanged {
+    /// Who the master is.
+    Master {
+        /// Who it is now.
+        master: Address,
+    },
+    /// The cap of an asset beside the main one.
+    Cap {
+        /// Which asset; zero is the native coin.
+        asset: Address,
+        /// The highest that was announced, in the asset's smallest unit.
+        announced: U256,
+        /// As it is now.
+        cap: U256,
     },
 }
 
@@ -121,7 +143,10 @@ impl Halt {
     /// Whether this seat has to halt the ring on chain. Not if it is halted there already, nor after a change that only the
     /// master or guardian can have made, nor if it alone cannot go on.
     pub(crate) fn goes_on_chain(&self) -> bool {
-        !matches!(self, Self::HaltedOnChain | Self::RingChanged { .. } | Self::MemoryLost { .. })
+        !matches!(
+            self,
+            Self::HaltedOnChain | Self::RingChanged { .. } | Self::TermsChanged(_) | Self::MemoryLost { .. }
+        )
     }
 }
 
@@ -161,6 +186,15 @@ impl fmt::Display for Halt {
                 f,
                 "the ring is in epoch {epoch} with charter {charter} on chain, which was not announced to this seat (it \
                  takes part in epoch {expected_epoch}): check with the master"
+            ),
+            Self::TermsChanged(TermsChanged::Master { master }) => write!(
+                f,
+                "the contract's master is {master} now, which was not announced to this seat: check with the master"
+            ),
+            Self::TermsChanged(TermsChanged::Cap { asset, announced, cap }) => write!(
+                f,
+                "the cap of {asset} is {cap} now, and no more than {announced} was announced to this seat: check with the \
+                 master"
             ),
             Self::FinalityBroken { expected_nonce, nonce } => {
                 write!(f, "the chain took back final turns: {expected_nonce} were final, now it says {nonce}")

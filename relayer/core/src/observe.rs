@@ -7,10 +7,11 @@ use ring_contracts::{B256, RequestId, Turn};
 use crate::{
     effect::Action,
     event::{ChainView, ObservedTurn},
-    halt::Halt,
+    halt::{Halt, TermsChanged},
     message::Message,
     pool::Tracked,
     record::{Outcome, Record},
+    settings::Announced,
     state::{Joined, Resend, State, Step},
     vote::Share,
 };
@@ -77,7 +78,21 @@ impl State {
             self.halt_now(step, Halt::RingChanged { expected_epoch: joined.epoch, epoch, charter });
         } else if halted && epoch == joined.epoch {
             self.halt_now(step, Halt::HaltedOnChain);
+        } else if let Some(change) = self.unannounced(view) {
+            self.halt_now(step, Halt::TermsChanged(change));
         }
+    }
+
+    /// What the master set otherwise than it was announced. Less than announced needs no word.
+    fn unannounced(&self, view: &ChainView) -> Option<TermsChanged> {
+        let Announced { masters, caps } = &self.settings.announced;
+        if !masters.is_empty() && !masters.contains(&view.master) {
+            return Some(TermsChanged::Master { master: view.master });
+        }
+        caps.iter().find_map(|(asset, announced)| {
+            let cap = view.allowances.get(asset)?.cap;
+            (cap > *announced).then_some(TermsChanged::Cap { asset: *asset, announced: *announced, cap })
+        })
     }
 
     /// Looks at every executed turn that is not final. Whatever is not explained stops this seat from signing; after some

@@ -1,8 +1,8 @@
 //! What a seat is told before it starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ring_contracts::{Address, Charter, CharterError, Domain};
+use ring_contracts::{Address, Charter, CharterError, Domain, U256};
 
 use crate::refill::Refill;
 
@@ -15,6 +15,8 @@ pub struct Settings {
     pub ring: u32,
     /// The ring's charter, as the master announced it. A ring that has another charter on chain is none of ours.
     pub charter: Charter,
+    /// What else the master announced.
+    pub announced: Announced,
     /// The key of this seat.
     pub key: Address,
     /// Assets beside the main one that requests may spend; each has a limit on chain.
@@ -43,6 +45,15 @@ pub struct Settings {
     pub patience_ticks: u64,
     /// How many ticks the peers have to explain a turn that this seat does not know, before it halts.
     pub grace_ticks: u64,
+}
+
+/// What the master announced beside the charter. What was not announced is not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Who may be the contract's master; empty: anybody.
+    pub masters: BTreeSet<Address>,
+    /// The highest caps of assets beside the main one, each in its smallest unit, for whatever period.
+    pub caps: BTreeMap<Address, U256>,
 }
 
 /// Why a seat cannot work with its settings.

@@ -16,7 +16,8 @@ use std::{
 };
 
 use reqwest::Url;
-use ring_contracts::{Address, Charter, CharterError, Domain};
+use ring_contracts::{Address, Charter, CharterError, Domain, U256};
+use ring_core::Announced;
 
 use super::{
     Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, Signer,
@@ -289,7 +290,33 @@ impl Check<'_> {
             let reason = format!("{} is the main asset (ring.asset): list only the others", charter.asset);
             return self.problem("ring.other_assets", reason);
         }
-        Some(Ring { id: id?, charter, other_assets: other_assets.into_iter().collect() })
+        let other_assets: BTreeSet<Address> = other_assets.into_iter().collect();
+        let announced = self.announced(raw, &other_assets);
+        Some(Ring { id: id?, charter, other_assets, announced: announced? })
+    }
+
+    fn announced(&mut self, raw: &raw::Ring, other_assets: &BTreeSet<Address>) -> Option<Announced> {
+        let masters = self.addresses("ring.masters", &raw.masters.0, Self::address);
+        let mut caps = Some(BTreeMap::new());
+        for (index, entry) in raw.caps.iter().enumerate() {
+            let field = |name: &str| format!("ring.caps[{index}].{name}");
+            let asset = self.address_or_zero(&field("asset"), &entry.asset);
+            let asset = match asset.filter(|asset| !other_assets.contains(asset)) {
+                Some(other) => {
+                    self.problem(field("asset"), format!("{other} is not in ring.other_assets: add it there"))
+                }
+                None => asset,
+            };
+            let cap = match entry.cap.0.parse::<U256>() {
+                Ok(cap) if entry.cap.0.bytes().all(|byte| byte.is_ascii_digit()) => Some(cap),
+                _ => self.problem(field("cap"), format!("{:?} is not an amount in decimal digits", entry.cap.0)),
+            };
+            caps = caps.zip(asset.zip(cap)).and_then(|(mut caps, (asset, cap))| match caps.insert(asset, cap) {
+                None => Some(caps),
+                Some(_) => self.problem(field("asset"), format!("{asset} is there twice: which cap counts?")),
+            });
+        }
+        Some(Announced { masters: masters?.into_iter().collect(), caps: caps? })
     }
 
     /// A number at which something ends, or that it does not.

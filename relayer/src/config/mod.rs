@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use reqwest::Url;
 use ring_contracts::{Address, Charter, Domain};
-use ring_core::{Settings, SettingsError};
+use ring_core::{Announced, Settings, SettingsError};
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
@@ -118,6 +118,8 @@ pub struct Ring {
     pub charter: Charter,
     /// Assets beside the main one that have a limit.
     pub other_assets: BTreeSet<Address>,
+    /// What else the master announced.
+    pub announced: Announced,
 }
 
 /// Where the key is.
@@ -257,6 +259,7 @@ impl Config {
             ring: self.ring.id,
             charter: self.ring.charter.clone(),
             key,
+            announced: self.ring.announced.clone(),
             other_assets: self.ring.other_assets.clone(),
             requesters: self.api.requesters.clone(),
             refill: self.refill.map(|refilling| refilling.refill),

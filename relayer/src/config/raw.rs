@@ -70,6 +70,17 @@ pub(super) struct Ring {
     pub(super) seats: List,
     #[serde(default)]
     pub(super) other_assets: List,
+    #[serde(default)]
+    pub(super) masters: List,
+    #[serde(default)]
+    pub(super) caps: Vec<Cap>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cap {
+    pub(super) asset: String,
+    pub(super) cap: WholeOrWord,
 }
 
 #[derive(Debug, Deserialize)]

@@ -274,6 +274,13 @@ fn each_senseless_value_is_refused_with_its_field() {
         ("[store]", "[policy]\ncopies = 4\n[store]", "policy.copies", "4 is not within 1 to 3"),
         ("[store]", "[policy]\nmax_gas = 0\n[store]", "policy.max_gas", "at least 1"),
         ("[store]", "[policy]\ntick_ms = 1\n[store]", "policy.tick_ms", "10 to 60000"),
+        ("[ring]", "[ring]\nmasters = [\"0x12\"]", "ring.masters[0]", "not an address"),
+        (
+            "[ring]",
+            "[ring]\ncaps = [{ asset = \"0x00000000000000000000000000000000000000d0\", cap = 1 }]",
+            "ring.caps[0].asset",
+            "other_assets",
+        ),
         ("[store]", "[policy]\nunwatched_assets = [\"0x12\"]\n[store]", "policy.unwatched_assets[0]", "not an address"),
         (
             "[store]",
@@ -618,5 +625,26 @@ fn a_senseless_refill_is_refused_with_its_field() {
         let Err(error @ ConfigError::Values { .. }) = load(&text) else { panic!("{text}") };
         let shown = error.to_string();
         assert!(shown.contains(field) && shown.contains(reason), "{shown}");
+    }
+}
+
+#[test]
+fn what_the_master_announced_is_read() {
+    let asset = "0x00000000000000000000000000000000000000d0";
+    let text = |caps: &str| {
+        let lines = format!("[ring]\nother_assets = [\"{asset}\"]\nmasters = [\"{asset}\"]\ncaps = [{caps}]");
+        FILE.replacen("[ring]", &lines, 1)
+    };
+    let cap = |cap: &str| format!("{{ asset = \"{asset}\", cap = {cap} }}");
+    let announced = load(&text(&cap("\"100\""))).unwrap().ring.announced;
+    let asset = asset.parse().unwrap();
+    assert_eq!((announced.masters, announced.caps), ([asset].into(), [(asset, "100".parse().unwrap())].into()));
+    for (caps, field) in [
+        (cap("\"1.5\""), "ring.caps[0].cap"),
+        (cap("\"0x10\""), "ring.caps[0].cap"),
+        (format!("{}, {}", cap("1"), cap("2")), "ring.caps[1].asset"),
+    ] {
+        let Err(error @ ConfigError::Values { .. }) = load(&text(&caps)) else { panic!("{caps}") };
+        assert!(error.to_string().contains(field), "{error}");
     }
 }

@@ -304,6 +304,7 @@ impl World {
             ring: RING,
             charter: self.charter.clone(),
             key,
+            announced: Default::default(),
             other_assets: [other].into(),
             requesters: [self.requester.address()].into(),
             copies: self.plan.copies,

@@ -1,9 +1,9 @@
 //! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
 
 use ring_contracts::{Address, B256, Equivocation, Turn, TurnId, U256};
-use ring_core::{Action, Dispute, Event, Halt, Message, Record, Shortfall};
+use ring_core::{Action, Announced, Dispute, Event, Halt, Message, Record, Shortfall, TermsChanged};
 
-use crate::world::{FAR, Plan, RING, VALIDITY, World, chain::Transaction, domain};
+use crate::world::{CAP, FAR, Plan, RING, TOKEN, VALIDITY, World, chain::Transaction, domain};
 
 fn halt(world: &World, seat: usize) -> Option<Halt> {
     world.hosts[seat].state.as_ref().unwrap().halt().cloned()
@@ -111,6 +111,37 @@ fn a_chain_that_is_disputed_for_long_halts_the_ring_with_both_answers() {
     assert_eq!(halt(&world, 0), Some(Halt::ChainDisputed(dispute)));
     assert!(halt(&world, 0).unwrap().to_string().contains("rpc[1] says 2"));
     assert!(matches!(world.hosts[0].halting, Some(Transaction::Halt { epoch: 1, .. })));
+}
+
+#[test]
+fn a_master_or_a_higher_cap_that_was_not_announced_halts_this_seat_and_not_the_ring() {
+    let world = || World::new(Plan::calm(3, 2, 2));
+    let master = world().hosts[0].view.as_ref().unwrap().master;
+    let cap = U256::from(CAP);
+    let other = Address::repeat_byte(7);
+    let announced = |masters: &[Address], cap: U256| Announced {
+        masters: masters.iter().copied().collect(),
+        caps: [(TOKEN, cap), (other, U256::ZERO)].into(),
+    };
+    for (announced, change) in [
+        (Announced::default(), None),
+        (announced(&[], cap), None),
+        (announced(&[other, master], cap + U256::from(1)), None),
+        (announced(&[other], cap), Some(TermsChanged::Master { master })),
+        (
+            announced(&[master], cap - U256::from(1)),
+            Some(TermsChanged::Cap { asset: TOKEN, announced: cap - U256::from(1), cap }),
+        ),
+    ] {
+        let mut world = world();
+        world.hosts[0].settings.announced = announced;
+        world.crash(0);
+        world.restart(0);
+        world.look_at_head(0);
+        let found = halt(&world, 0);
+        assert_eq!(found, change.map(Halt::TermsChanged));
+        assert!(world.hosts[0].halting.is_none(), "only the master can have done that");
+    }
 }
 
 #[test]

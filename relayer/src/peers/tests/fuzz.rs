@@ -5,7 +5,7 @@ use proptest::{
     sample::{Index, select},
 };
 use ring_contracts::{B256, Call, CompactSignature, Effect, Equivocation, RequestId, SignedTurn, Turn, TurnId};
-use ring_core::{Dispute, Halt, Message, Shortfall, Vote};
+use ring_core::{Dispute, Halt, Message, Shortfall, TermsChanged, Vote};
 use serde_json::{Value, json};
 
 use super::*;
@@ -110,6 +110,14 @@ fn halt() -> impl Strategy<Value = Halt> {
             Halt::Shortfall(Shortfall { asset, from_block, to_block, before, after, explained, transactions })
         },
     );
+    let terms = (hash(), any::<bool>(), any::<(u64, u64)>()).prop_map(|(word, is_master, (announced, cap))| {
+        let address = ring_contracts::Address::from_word(word);
+        let [announced, cap] = [announced, cap].map(ring_contracts::U256::from);
+        Halt::TermsChanged(match is_master {
+            true => TermsChanged::Master { master: address },
+            false => TermsChanged::Cap { asset: address, announced, cap },
+        })
+    });
     prop_oneof![
         unknown,
         twice.prop_map(|(seat, nonce, first, second, proof)| Halt::Equivocation { seat, nonce, first, second, proof }),
@@ -119,6 +127,7 @@ fn halt() -> impl Strategy<Value = Halt> {
         dispute
             .prop_map(|(since, what, block, answers)| { Halt::ChainDisputed(Dispute { since, what, block, answers }) }),
         shortfall,
+        terms,
         Just(Halt::HaltedOnChain),
         ".{0,12}".prop_map(|reason| Halt::Ordered { reason }),
     ]

@@ -198,6 +198,7 @@ impl World {
                 ring: RING,
                 charter: charter.clone(),
                 key: signer.address(),
+                announced: Default::default(),
                 other_assets: [TOKEN].into(),
                 requesters: [requester.address()].into(),
                 refill: Some(REFILL),

@@ -50,7 +50,10 @@ impl World {
             let excused = self.struck
                 || matches!(
                     halt,
-                    ring_core::Halt::Ordered { .. } | ring_core::Halt::ChainDisputed(_) | ring_core::Halt::Shortfall(_)
+                    ring_core::Halt::Ordered { .. }
+                        | ring_core::Halt::ChainDisputed(_)
+                        | ring_core::Halt::Shortfall(_)
+                        | ring_core::Halt::TermsChanged(_)
                 )
                 || self.is_impatient() && matches!(halt, ring_core::Halt::UnknownTurn { own_key_used: false, .. })
                 || matches!(halt, ring_core::Halt::RingChanged { .. }) && self.plan.changes > self.changes_left
