@@ -1,13 +1,15 @@
 //! Whether all that left the treasury left by a turn or by the master's word.
 //!
 //! ```text
-//!  balances at a head ─▶ wait until it is final ─▶ what left since the last such head ─▶ explained, or a Shortfall
+//!  balances near the head ─▶ wait until they are final ─▶ what left since the last ─▶ explained, or a Shortfall
 //! ```
 //!
 //! Everything else is nothing that any ring agreed to: somebody had an allowance, the owner of a token took it back, or the
 //! contract is not what everybody believes it to be. What came in is of no interest.
 //!
-//! Balances are read of heads, since nodes forget the state of blocks as old as final ones are on some chains.
+//! Balances are read a few blocks below the head: nodes forget the state of blocks as old as final ones are on some chains, and
+//! some announce a head before its state or its events can be asked for. What no transaction explains has to be short twice, for
+//! one wrong answer must not halt a ring.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +35,8 @@ use super::{
 
 /// How many blocks are between two looks at the balances, at least.
 const BLOCKS: u64 = 32;
+/// How many blocks below the head balances are read.
+const BELOW_HEAD: u64 = 8;
 /// How many blocks of logs are asked for at once.
 const MOST_BLOCKS: u64 = 1_000;
 /// How many transactions are asked for at once.
@@ -51,10 +55,12 @@ pub struct Reconciler {
     assets: BTreeSet<Address>,
     connection: watch::Receiver<Connection>,
     shortfalls: mpsc::Sender<Shortfall>,
-    /// Of the last head that is known to be final.
+    /// Of the last block that is known to be final.
     settled: Option<Balances>,
-    /// Of a head that has yet to be final.
+    /// Of a block that has yet to be final.
     open: Option<Balances>,
+    /// Whether they seemed to be short of something the last time.
+    suspicious: bool,
     quiet: Quiet,
 }
 
@@ -97,6 +103,7 @@ impl Reconciler {
             shortfalls,
             settled: None,
             open: None,
+            suspicious: false,
             quiet: Quiet::default(),
         }
     }
@@ -130,16 +137,20 @@ impl Reconciler {
         if let Some(open) = self.open.clone().filter(|open| open.block.number <= finalized) {
             shortfalls = self.settle(open).await?;
         }
-        let is_due = self.settled.as_ref().is_none_or(|settled| head >= settled.block.number + BLOCKS);
+        let is_due = self.settled.as_ref().is_none_or(|settled| head >= settled.block.number + BLOCKS + BELOW_HEAD);
         if self.open.is_none() && is_due {
             self.open = Some(self.measure().await?);
         }
         Ok(shortfalls)
     }
 
-    /// Reads the balances at a recent head.
+    /// Reads the balances in a recent block.
     async fn measure(&self) -> Result<Balances, Fault> {
-        let (block, members) = quorum::recent(&self.endpoints).await?;
+        let (head, members) = quorum::recent(&self.endpoints).await?;
+        let number = head.number.saturating_sub(BELOW_HEAD);
+        let block = |rpc: Rpc| async move { rpc.header(number.into()).await };
+        let block = quorum::agreed(&self.endpoints, &members, head, block).await?;
+        let block = block.ok_or_else(|| Fault::Malformed(format!("block {number} is not there")))?;
         let read = |rpc: Rpc| async move {
             let balances = self.assets.iter().map(async |asset| {
                 let balance = allowance::balance(&rpc, self.contract, *asset, block).await?;
@@ -151,7 +162,7 @@ impl Reconciler {
         quorum::agreed(&self.endpoints, &members, block, read).await
     }
 
-    /// Compares balances that were read of a head, which may be final now, with those before them.
+    /// Compares balances of a block, which may be final now, with those before them.
     async fn settle(&mut self, open: Balances) -> Result<Vec<Shortfall>, Fault> {
         let (head, members) = quorum::recent(&self.endpoints).await?;
         let number = open.block.number;
@@ -170,7 +181,13 @@ impl Reconciler {
             }
             None => Vec::new(),
         };
-        (self.settled, self.open) = (Some(open), None);
+        self.open = None;
+        let is_certain = shortfalls.iter().any(|shortfall| !shortfall.transactions.is_empty());
+        if !shortfalls.is_empty() && !is_certain && !std::mem::replace(&mut self.suspicious, true) {
+            tracing::warn!(?shortfalls, "the treasury seems to be short of something: looking again");
+            return Ok(Vec::new());
+        }
+        (self.settled, self.suspicious) = (Some(open), false);
         Ok(shortfalls)
     }
 
