@@ -295,8 +295,12 @@ fn transaction(log: &Log) -> Result<B256, Fault> {
 
 /// What is not explained of what left.
 fn shortfalls(from: &Balances, to: &Balances, outflow: &Outflow) -> Vec<Shortfall> {
-    let both = from.by_asset.iter().filter_map(|(asset, before)| Some((*asset, *before, *to.by_asset.get(asset)?)));
-    let unexplained = both.filter_map(|(asset, before, after)| {
+    let told = from.by_asset.keys().chain(to.by_asset.keys());
+    let assets: BTreeSet<Address> = told.chain(outflow.unexplained.keys()).copied().collect();
+    let unexplained = assets.into_iter().filter_map(|asset| {
+        // Of a token that was not there yet there was nothing; of one that does not tell, only its events do.
+        let before = from.by_asset.get(&asset).copied().unwrap_or_default();
+        let after = to.by_asset.get(&asset).copied().unwrap_or(before);
         let explained = outflow.explained.get(&asset).copied().unwrap_or_default();
         let transactions = outflow.unexplained.get(&asset).into_iter().flatten().copied().take(MOST_NAMED);
         let transactions: Vec<B256> = transactions.collect();

@@ -119,7 +119,11 @@ fn the_native_coin_is_explained_by_the_calls_of_turns() {
 }
 
 #[test]
-fn an_asset_that_does_not_tell_is_not_judged() {
-    assert_eq!(shortfalls(&balances(1, &[(TOKEN, 5)]), &balances(33, &[]), &Outflow::default()), []);
-    assert_eq!(shortfalls(&balances(1, &[]), &balances(33, &[(TOKEN, 5)]), &Outflow::default()), []);
+fn an_asset_that_does_not_tell_its_balance_is_judged_by_its_events() {
+    for (before, after) in [(&[(TOKEN, 5)][..], &[][..]), (&[], &[(TOKEN, 5)]), (&[], &[])] {
+        let shortfalls = |outflow: &Outflow| shortfalls(&balances(1, before), &balances(33, after), outflow).len();
+        assert_eq!(shortfalls(&Outflow::default()), 0);
+        assert_eq!(shortfalls(&outflow(&[turn(1)], &[moved(1, 3)])), 0);
+        assert_eq!(shortfalls(&outflow(&[turn(1)], &[moved(2, 3)])), 1);
+    }
 }
