@@ -87,6 +87,8 @@ impl State {
             if let Some(tracked) = self.pool.get(id).filter(|tracked| !tracked.is_withheld()) {
                 step.actions.push(Action::Inquire { request: tracked.signed.clone() });
                 self.inquiries.asked.insert(id);
+            } else {
+                self.inquiries.renewed.remove(&id);
             }
         }
         let (now, period) = (self.now, self.settings.resend_ticks);

@@ -1,6 +1,6 @@
 //! Evidence: each seat signs only what its own sources confirm, and no turn is proposed that waits for a source.
 
-use ring_contracts::{Turn, TurnId};
+use ring_contracts::{SignedRequest, Turn, TurnId};
 use ring_core::{Message, Phase, Vote};
 
 use crate::world::{FAR, Plan, RING, World, domain, sign};
@@ -85,6 +85,15 @@ fn forgetful() -> World {
     World::new(Plan { evidence: true, confirmed_ticks: Some(6), ..Plan::calm(3, 3, 3) })
 }
 
+/// A request that seat 1 confirms, and the lead does not: nothing is proposed.
+fn held_up(world: &mut World) -> SignedRequest {
+    let request = world.request(1, 5, FAR);
+    world.unheard.insert((0, request.request.id));
+    world.post(1, &request);
+    world.talk();
+    request
+}
+
 /// So many ticks of a seat, at each of which its sources answer.
 fn ticks(world: &mut World, seat: usize, count: usize) {
     for _ in 0..count {
@@ -96,12 +105,7 @@ fn ticks(world: &mut World, seat: usize, count: usize) {
 #[test]
 fn what_was_confirmed_long_ago_is_asked_about_again_before_anything_is_signed() {
     let mut world = forgetful();
-    let request = world.request(1, 5, FAR);
-    let id = request.request.id;
-    // Nothing is proposed as long as no seat has seen the chain since.
-    world.unheard.insert((0, id));
-    world.post(1, &request);
-    world.talk();
+    let id = held_up(&mut world).request.id;
     assert!(world.hosts[1].confirmed.contains_key(&id));
     // Meanwhile what seat 1 was told is no longer so.
     world.unheard.insert((1, id));
@@ -150,10 +154,7 @@ fn a_turn_that_was_signed_is_not_asked_about_again() {
 #[test]
 fn what_waits_and_stays_confirmed_is_paid_without_asking_at_every_turn() {
     let mut world = forgetful();
-    let request = world.request(1, 5, FAR);
-    world.unheard.insert((0, request.request.id));
-    world.post(1, &request);
-    world.talk();
+    held_up(&mut world);
     let mut asked = 0;
     for _ in 0..12 {
         world.tick(1);
@@ -166,11 +167,7 @@ fn what_waits_and_stays_confirmed_is_paid_without_asking_at_every_turn() {
 #[test]
 fn what_is_not_confirmed_any_more_is_not_signed_even_if_it_was_a_moment_ago() {
     let mut world = forgetful();
-    let request = world.request(1, 5, FAR);
-    let id = request.request.id;
-    world.unheard.insert((0, id));
-    world.post(1, &request);
-    world.talk();
+    let id = held_up(&mut world).request.id;
     world.unheard.insert((1, id));
     ticks(&mut world, 1, 3);
     world.unheard.remove(&(0, id));
@@ -184,10 +181,7 @@ fn what_is_not_confirmed_any_more_is_not_signed_even_if_it_was_a_moment_ago() {
 #[test]
 fn sources_that_take_their_time_are_asked_once() {
     let mut world = forgetful();
-    let request = world.request(1, 5, FAR);
-    world.unheard.insert((0, request.request.id));
-    world.post(1, &request);
-    world.talk();
+    let request = held_up(&mut world);
     for _ in 0..20 {
         world.tick(1);
     }
@@ -197,11 +191,8 @@ fn sources_that_take_their_time_are_asked_once() {
 #[test]
 fn what_a_proposed_turn_carries_is_kept_confirmed_until_it_can_be_signed() {
     let mut world = forgetful();
-    let request = world.request(1, 5, FAR);
+    let request = held_up(&mut world);
     let id = request.request.id;
-    world.unheard.insert((0, id));
-    world.post(1, &request);
-    world.talk();
     // Seat 1 hears of a turn that the lead has yet to sign.
     let call = request.request.to_call(&world.hosts[1].settings.charter);
     let turn_id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until: world.chain.head().time + 300 };
