@@ -20,7 +20,9 @@ use crate::{
     running::{Bench, Running},
 };
 
+mod bounds;
 mod cancelling;
+mod description;
 mod following;
 mod fuzz;
 mod gates;
@@ -219,6 +221,10 @@ fn check_against_table(method: &str, path: &str, status: u16) {
         None => vec![405],
     };
     assert!(expected.contains(&status), "{method} {path} answered {status}, which is not in its table: {expected:?}");
+}
+
+fn description() -> Value {
+    serde_saphyr::from_str(include_str!("../../../docs/api.yaml")).unwrap()
 }
 
 fn request_json() -> Value {
@@ -464,96 +470,6 @@ async fn a_body_that_does_not_say_it_is_json_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_may_have_as_many_bytes_as_the_limit_and_not_one_more() {
-    let server = Server::start(limits()).await.answering(|command| match command {
-        Command::Submit { reply, .. } => drop(reply.send(Receipt::Known(status(Phase::Accepted)))),
-        other => panic!("{other:?}"),
-    });
-    let padded = |length: usize| body() + &" ".repeat(length - body().len());
-    assert_eq!(server.post(padded(64 * 1024)).await.status, 200);
-    for length in [64 * 1024 + 1, 200 * 1024] {
-        let answer = server.post(padded(length)).await;
-        assert_eq!((answer.status, answer.code()), (413, "too_large"));
-        assert!(answer.message().contains("65536"), "{}", answer.message());
-    }
-}
-
-#[tokio::test]
-async fn a_body_without_an_announced_length_is_bounded_as_well() {
-    let mut server = Server::start(limits()).await;
-    let chunks = futures::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 4096])));
-    let answer = server.post(reqwest::Body::wrap_stream(chunks)).await;
-    assert_eq!((answer.status, answer.code()), (413, "too_large"));
-    server.was_not_asked();
-}
-
-#[tokio::test]
-async fn a_client_that_is_too_slow_with_its_body_is_told_so() {
-    let server = Server::start(Limits { body: Duration::from_millis(20), ..limits() }).await;
-    let head = "POST /v1/requests HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
-                content-length: 100\r\n\r\n{";
-    let answer = server.raw(head.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("slow_body"), "{answer}");
-}
-
-#[tokio::test]
-async fn a_body_that_ends_early_is_not_taken() {
-    let mut server = Server::start(limits()).await;
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let text = body();
-    let head = "POST /v1/requests HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
-    stream.write_all(format!("{head}content-length: {}\r\n\r\n{text}", text.len() + 1).as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    read_to_end(&mut stream).await;
-    server.was_not_asked();
-}
-
-#[tokio::test]
-async fn a_head_that_is_too_long_or_too_slow_ends_the_connection() {
-    let connections = ConnectionLimits { idle: Duration::from_millis(20), ..limits().connections };
-    let server = Server::start(Limits { connections, ..limits() }).await;
-    let long = server.raw(format!("GET /v1/health HTTP/1.1\r\nx: {}\r\n", "y".repeat(64 * 1024)).as_bytes()).await;
-    assert!(long.is_empty() || long.starts_with("HTTP/1.1 431"), "{long}");
-    assert_eq!(server.raw(b"GET /v1/health HTTP/1.1\r\n").await, "");
-}
-
-#[tokio::test]
-async fn a_silent_connection_is_closed() {
-    let connections = ConnectionLimits { idle: Duration::from_millis(20), ..limits().connections };
-    let server = Server::start(Limits { connections, ..limits() }).await;
-    assert_eq!(server.raw(b"").await, "");
-}
-
-#[tokio::test]
-async fn whoever_only_holds_connections_keeps_nobody_out() {
-    let connections = ConnectionLimits { connections: 2, ..limits().connections };
-    let server = Server::start(Limits { connections, ..limits() }).await;
-    let mut held = Vec::new();
-    for _ in 0..20 {
-        held.push(TcpStream::connect(server.address).await.unwrap());
-    }
-    let mut one = TcpStream::connect(server.address).await.unwrap();
-    one.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(read_to_end(&mut one).await.starts_with("HTTP/1.1 404"));
-    assert_eq!(read_to_end(&mut held[0]).await, "", "the first made room");
-}
-
-#[tokio::test]
-async fn a_connection_that_is_being_answered_is_not_cut_for_another() {
-    let connections = ConnectionLimits { connections: 1, ..limits().connections };
-    let mut server = Server::start(Limits { connections, ..limits() }).await;
-    let answered =
-        tokio::spawn(server.client.post(server.url(REQUESTS)).header("content-type", JSON).body(body()).send());
-    let Command::Submit { reply, .. } = server.asked().await else { panic!() };
-    let mut other = TcpStream::connect(server.address).await.unwrap();
-    other.write_all(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(timeout(Duration::from_millis(50), other.readable()).await.is_err(), "the second was served");
-    reply.send(Receipt::Accepted(status(Phase::Accepted))).unwrap();
-    assert_eq!(answered.await.unwrap().unwrap().status(), 202);
-    assert!(read_to_end(&mut other).await.starts_with("HTTP/1.1 404"));
-}
-
-#[tokio::test]
 async fn when_the_driver_has_stopped_nothing_is_promised() {
     let mut server = Server::start(limits()).await;
     server.commands = None;
@@ -715,106 +631,4 @@ async fn a_server_that_stops_answers_what_it_took() {
     assert_eq!(post.await.unwrap().unwrap().status(), 202);
     server.serving.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
-}
-
-// The description
-
-fn description() -> Value {
-    serde_saphyr::from_str(include_str!("../../../docs/api.yaml")).unwrap()
-}
-
-#[test]
-fn the_description_has_every_route_and_status_and_no_other() {
-    let description = description();
-    let mut described = BTreeSet::new();
-    for (path, methods) in description["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            if method == "parameters" {
-                continue;
-            }
-            for status in operation["responses"].as_object().unwrap().keys() {
-                described.insert(format!("{method} {path} {status}"));
-            }
-        }
-    }
-    let table = ROUTES
-        .iter()
-        .flat_map(|(method, path, statuses)| statuses.iter().map(move |status| format!("{method} {path} {status}")));
-    assert_eq!(described, table.collect());
-}
-
-#[test]
-fn the_description_has_every_error_code_and_no_other() {
-    let description = description();
-    let codes = description.pointer("/components/schemas/Problem/properties/code/enum").unwrap();
-    let described: BTreeSet<_> = codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
-    assert_eq!(described, Code::ALL.iter().map(|code| code.name()).collect());
-    let kinds: BTreeSet<_> = description["components"]["x-problems"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(kinds, Code::ALL.iter().map(|code| code.name().to_owned()).collect());
-    for code in Code::ALL {
-        check_problem(&serde_json::to_value(Error::from(code).problem()).unwrap(), code.status().as_u16());
-    }
-}
-
-#[test]
-fn the_description_has_every_phase_of_a_request() {
-    let description = description();
-    let described = &description["components"]["schemas"]["RequestStatus"]["properties"]["status"]["enum"];
-    let transaction = B256::ZERO;
-    let phases = [
-        Phase::Received,
-        Phase::Accepted,
-        Phase::Signing { epoch: 0, nonce: 0 },
-        Phase::Cancelling { turn: None },
-        Phase::Executed { nonce: 0, transaction },
-        Phase::Final { nonce: 0, transaction },
-        Phase::Failed { nonce: 0, transaction },
-        Phase::Expired,
-        Phase::Cancelled,
-        Phase::Disputed { nonce: 0, transaction },
-    ];
-    let names = phases.map(|phase| serde_json::to_value(status(phase)).unwrap()["status"].clone());
-    assert_eq!(*described, json!(names));
-}
-
-#[tokio::test]
-async fn the_description_is_served_as_it_is() {
-    let server = Server::start(limits()).await;
-    let response = server.client.get(server.url(OPENAPI)).send().await.unwrap();
-    assert_eq!(response.headers()["content-type"], "application/yaml");
-    assert_eq!(response.text().await.unwrap(), include_str!("../../../docs/api.yaml"));
-}
-
-#[test]
-fn the_description_has_every_event_that_a_webhook_can_have() {
-    let described = description();
-    let events = described["components"]["schemas"]["Event"]["oneOf"].as_array().unwrap();
-    let titles: BTreeSet<_> = events.iter().map(|event| event["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, BTreeSet::from(["request", "head", "halted", "joined", "alarm", "lagged"]));
-    let text = include_str!("../../../docs/api.yaml");
-    for subject in crate::notify::Subject::ALL {
-        assert!(text.contains(&format!("`{}`", subject.name())), "{subject:?}");
-    }
-}
-
-#[test]
-fn the_description_has_the_fields_of_a_request() {
-    let description = description();
-    let schemas = &description["components"]["schemas"];
-    let names =
-        |schema: &Value| -> BTreeSet<String> { schema["properties"].as_object().unwrap().keys().cloned().collect() };
-    let json = request_json();
-    let fields = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
-    assert_eq!(names(&schemas["SignedRequest"]), fields(&json));
-    assert_eq!(names(&schemas["Request"]), fields(&json["request"]));
-    let cancellation = cancelling::body_json();
-    assert_eq!(names(&schemas["SignedCancellation"]), fields(&cancellation));
-    assert_eq!(names(&schemas["Cancellation"]), fields(&cancellation["cancellation"]));
-    assert_eq!(names(&schemas["RequestList"]), BTreeSet::from(["requests", "nextCursor"].map(String::from)));
-    let detail = serde_json::to_value(detail(Phase::Signing { epoch: 1, nonce: 2 })).unwrap();
-    let mut of_detail = names(&schemas["RequestStatus"]);
-    of_detail.extend(names(&schemas["RequestDetail"]["allOf"][1]));
-    assert!(fields(&detail).is_subset(&of_detail));
-    let health = Health { status: Condition::Running, overview: overview(), peers: Vec::new() };
-    assert_eq!(names(&schemas["Health"]), fields(&serde_json::to_value(health).unwrap()));
 }
