@@ -18,9 +18,9 @@ use crate::{
 /// How much of a turn peers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
-    /// The votes for it, since whoever proposed it sends the rest.
+    /// The votes for it, and only those who can add theirs or send it: whoever proposed it tells all peers the rest.
     Votes,
-    /// All that those who are not known to have it need.
+    /// All that those who are not known to have it need, and all peers.
     Whole,
 }
 
@@ -484,17 +484,19 @@ impl State {
         Some(Turn::void(self.settings.ring, self.epoch()?, nonce))
     }
 
-    /// Tells all peers what is known of a nonce: each content or void that anybody signed, and by whom.
+    /// Tells peers what is known of a nonce: each content or void that anybody signed, and by whom.
     pub(crate) fn share_turns(&mut self, step: &mut Step, nonce: u64, share: Share) {
         let Some((slot, void)) = self.slots.get(&nonce).zip(self.void(nonce)) else { return };
         self.last_sent.insert(Resend::Turn { nonce }, self.now);
         let (epoch, void_digest) = (void.id().epoch, void.digest(&self.settings.domain));
+        let charter = &self.settings.charter;
+        let told = |peer: &usize| share == Share::Whole || charter.position_in_window(nonce, *peer).is_some();
         for (digest, votes) in &slot.votes {
             let votes: Vec<Vote> =
                 votes.iter().map(|(seat, signature)| Vote { seat: *seat, signature: *signature }).collect();
             let turn = if *digest == void_digest { Some(&void) } else { slot.contents.get(digest) };
             let Some(turn) = turn else { continue };
-            for to in self.peers() {
+            for to in self.peers().filter(told) {
                 let has_it = slot.seen_by.get(digest).is_some_and(|peers| peers.contains(to));
                 let message = match !turn.is_void() && (has_it || share == Share::Votes) {
                     true => Message::Votes { epoch, nonce, digest: *digest, votes: votes.clone() },

@@ -30,7 +30,7 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::SolInterface as _,
 };
-use futures::join;
+use futures::{future::OptionFuture, join};
 use ring_contracts::{Domain, RingMultisig::RingMultisigErrors};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -245,16 +245,12 @@ impl<P: Clone> Submitter<P> {
 
     async fn press_at(&mut self, rpc: &Rpc, head: Header, wanted: &Wanted<P>) -> Result<(), Trouble> {
         let account = self.signer.address();
-        // What is new needs all of this most of the time, so it is asked at once.
-        let needs_prices = !self.slots.has(wanted);
-        let prices = async {
-            match needs_prices {
-                true => Some(self.prices(rpc, wanted, head).await),
-                false => None,
-            }
-        };
-        let (nonce, gas, prices) =
-            join!(rpc.transaction_count(account, head.number), self.simulate(rpc, wanted, account, head), prices);
+        // What is new needs all of this, so it is asked at once. What was sent has most of the time just been mined.
+        let is_new = !self.slots.has(wanted);
+        let asked_at_once = OptionFuture::from(
+            is_new.then(|| async { join!(self.simulate(rpc, wanted, account, head), self.prices(rpc, wanted, head)) }),
+        );
+        let (nonce, asked) = join!(rpc.transaction_count(account, head.number), asked_at_once);
         let nonce = *self.account_nonce.insert(nonce?);
         let attempts = self.attempts(rpc, wanted, nonce).await?;
         if attempts == Attempts::Succeeded {
@@ -262,7 +258,11 @@ impl<P: Clone> Submitter<P> {
             self.prefer_next();
             return Ok(());
         }
-        let mut gas = match gas? {
+        let (simulated, prices) = match asked {
+            Some((simulated, prices)) => (simulated, Some(prices)),
+            None => (self.simulate(rpc, wanted, account, head).await, None),
+        };
+        let mut gas = match simulated? {
             Simulated::Succeeds { gas } => {
                 self.gas = Some((wanted.clone(), gas));
                 gas
