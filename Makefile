@@ -83,6 +83,23 @@ test-vectors: $(NODE_STAMP) venv ## Checks contracts/vectors with viem (check*.m
 test-rust: $(NODE_STAMP) programs ## Runs the Rust tests, end-to-end ones included
 	$(TOOLS) $(CARGO) test --locked --workspace
 
+SIGNERS_VENV := target/signers-venv
+SIGNERS_STAMP := $(SIGNERS_VENV)/.installed
+# ONLY="vault pkcs11": those only
+ONLY ?=
+
+.PHONY: signers
+signers: $(SIGNERS_STAMP) ## Runs one suite against every way to hold a key, with the real thing behind it (ONLY=)
+	$(CARGO) build --locked -p ring-key-conformance
+	@VENV=$(SIGNERS_VENV) scripts/signers.sh "$${CARGO_TARGET_DIR:-target}/debug/signers" $(ONLY)
+
+# Without Python there is no OpenBao, unless it is on PATH; the suite says what was not run.
+$(SIGNERS_STAMP): key/conformance/requirements.txt
+	@mkdir -p $(SIGNERS_VENV)
+	@$(PYTHON) -m venv $(SIGNERS_VENV) && $(SIGNERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< \
+	  || echo "$(SIGNERS_VENV) could not be made: OpenBao has to be on PATH"
+	@touch $@
+
 .PHONY: lint
 lint: $(NODE_STAMP) ## Checks formatting, lints, the contracts' warnings and sizes, the committed artifacts, deploy/
 	$(CARGO) fmt --all --check

@@ -2,6 +2,8 @@
 
 use std::{error::Error, process::ExitCode};
 
+use ring_key::KeyError;
+
 use crate::{
     chain::ChainError,
     config::{ConfigError, SeatError},
@@ -59,8 +61,12 @@ impl From<Exit> for ExitCode {
 fn known(cause: &(dyn Error + 'static)) -> Option<Exit> {
     let is_config = cause.is::<ConfigError>() || cause.is::<SeatError>() || cause.is::<TlsError>();
     let of_signer = |error: &SignerError| match error {
-        SignerError::Keystore(_) | SignerError::Password { .. } | SignerError::PasswordFile { .. } => Exit::Config,
-        SignerError::OtherDomain | SignerError::NotWanted(_) | SignerError::Key(_) => Exit::Other,
+        SignerError::Keystore(_) | SignerError::Password { .. } | SignerError::SecretFile { .. } => Exit::Config,
+        SignerError::Key(KeyError::Unavailable { .. }) => Exit::Unavailable,
+        SignerError::Key(KeyError::Refused { .. } | KeyError::NotAKey { .. }) => Exit::Config,
+        SignerError::OtherDomain | SignerError::NotWanted(_) | SignerError::Key(KeyError::OtherKey { .. }) => {
+            Exit::Other
+        }
     };
     let of_chain = |error: &ChainError| match error {
         ChainError::Url { .. } | ChainError::TooFew { .. } => Exit::Config,

@@ -195,8 +195,8 @@ impl fmt::Display for Story {
 ///
 /// # Errors
 /// The configuration, key or store cannot be read; the seat is not halted; there is no proof, or its file exists.
-pub fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result<()> {
-    let (config, store, state) = offline::open(config_file)?;
+pub async fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result<()> {
+    let (config, store, state) = offline::open(config_file).await?;
     let story = Story::of(&state, &store)?;
     let story = story.ok_or_else(|| {
         eyre!("seat {} of ring {} is not halted: there is nothing to explain", state.seat(), config.ring.id)

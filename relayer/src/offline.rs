@@ -7,7 +7,7 @@ use ring_core::State;
 use crate::{
     chain::TransactionSigner as _,
     config::Config,
-    signer::KeystoreSigner,
+    signer::KeySigner,
     store::{Identity, Store},
 };
 
@@ -15,25 +15,25 @@ use crate::{
 ///
 /// # Errors
 /// The configuration, key or store cannot be read; a record is damaged.
-pub fn check_store(config_file: &Path) -> eyre::Result<i64> {
-    Ok(open(config_file)?.1.verify()?)
+pub async fn check_store(config_file: &Path) -> eyre::Result<i64> {
+    Ok(open(config_file).await?.1.verify()?)
 }
 
 /// Copies the store into a new file, which halts whatever seat is started from it, and returns how many records it has.
 ///
 /// # Errors
 /// As [`check_store`]; the file is there already, or cannot be written.
-pub fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
-    let (_, store, _) = open(config_file)?;
+pub async fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
+    let (_, store, _) = open(config_file).await?;
     let records = store.verify()?;
     store.copy_to(out)?;
     Ok(records)
 }
 
 /// The configuration, the store, and the state in it.
-pub(crate) fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
+pub(crate) async fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
     let config = Config::load(config_file)?;
-    let key = KeystoreSigner::open(&config.signer.keystore, &config.signer.password_file, config.chain.domain)?;
+    let key = KeySigner::open(&config.signer, config.chain.domain).await?;
     let settings = config.settings(key.address())?;
     let identity = Identity { domain: settings.domain, ring: settings.ring, key: settings.key };
     let (store, records) = Store::open(&config.store, identity)?;

@@ -283,11 +283,11 @@ impl Signer for Key {
     }
 
     fn sign_halt<'a>(&'a self, _halt: &'a Halt) -> BoxFuture<'a, Result<Bytes, SignerError>> {
-        Box::pin(std::future::ready(Err(SignerError::Key("nothing is halted here".to_owned()))))
+        Box::pin(std::future::ready(Err(SignerError::NotWanted("nobody wants here"))))
     }
 
     fn sign_refill(&self, _: Refill, _: u32, _: u64) -> BoxFuture<'_, Result<SignedRequest, SignerError>> {
-        Box::pin(std::future::ready(Err(SignerError::Key("nothing is refilled here".to_owned()))))
+        Box::pin(std::future::ready(Err(SignerError::NotWanted("nobody wants here"))))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     peers::{self, Peers},
     rebuild,
     refill::Refiller,
-    signer::KeystoreSigner,
+    signer::KeySigner,
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
     traces::{self, Tracer},
@@ -47,7 +47,7 @@ pub struct Seat {
     config: Config,
     settings: Settings,
     seat: usize,
-    signer: Arc<KeystoreSigner>,
+    signer: Arc<KeySigner>,
     endpoints: Endpoints,
     ring: RingView,
 }
@@ -62,8 +62,7 @@ impl Seat {
         for warning in &config.warnings {
             warn!("{warning}");
         }
-        let signer = &config.signer;
-        let signer = Arc::new(KeystoreSigner::open(&signer.keystore, &signer.password_file, config.chain.domain)?);
+        let signer = Arc::new(KeySigner::open(&config.signer, config.chain.domain).await?);
         let settings = config.settings(signer.address())?;
         let seat = settings.check()?;
         let chain = &config.chain;

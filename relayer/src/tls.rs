@@ -1,7 +1,8 @@
 //! TLS to what a seat asks (databases, services): always with a certificate that is checked, name and all.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use reqwest::Url;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
@@ -18,6 +19,12 @@ pub(crate) fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, 
         None => builder.with_platform_verifier().map_err(|error| error.to_string())?,
     };
     Ok(builder.with_no_client_auth())
+}
+
+/// Whether an address is of this host, to which may be spoken in the clear.
+pub(crate) fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, String> {

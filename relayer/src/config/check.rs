@@ -3,6 +3,7 @@
 mod evidence;
 mod limits;
 mod refill;
+mod signer;
 mod simulation;
 mod store;
 mod traces;
@@ -20,8 +21,7 @@ use ring_contracts::{Address, Charter, CharterError, Domain, U256};
 use ring_core::Announced;
 
 use super::{
-    Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, Signer,
-    files,
+    Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, files,
     raw::{self, Raw, Whole, WholeOrWord, decimal},
 };
 use crate::peers::{Identity, Peer, TlsError};
@@ -99,7 +99,7 @@ impl Check<'_> {
     fn config(&mut self, raw: &Raw) -> Option<Config> {
         let chain = self.chain(&raw.chain);
         let ring = self.ring(&raw.ring);
-        let signer = self.signer(&raw.signer);
+        let signer = self.signer(raw);
         let store = self.store(raw);
         let api = self.api(raw, ring.as_ref());
         let seats = ring.as_ref().map_or(raw.ring.seats.0.len(), |ring| ring.charter.seats.len());
@@ -328,17 +328,6 @@ impl Check<'_> {
                 None => self.problem(field, format!("{text:?} is neither a number nor \"never\": write one of them")),
             },
         }
-    }
-
-    fn signer(&mut self, raw: &raw::Signer) -> Option<Signer> {
-        let keystore = self.base.join(&raw.keystore);
-        let password_file = self.base.join(&raw.password_file);
-        if let Err(error) = std::fs::File::open(&keystore) {
-            let reason = format!("cannot read {}: {error}", keystore.display());
-            self.problem::<()>("signer.keystore", reason);
-        }
-        self.secret("signer.password_file", &password_file);
-        Some(Signer { keystore, password_file })
     }
 
     fn api(&mut self, raw: &Raw, ring: Option<&Ring>) -> Option<Api> {

@@ -12,9 +12,10 @@ mod tokens;
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use reqwest::Url;
+use reqwest::{Client, Url};
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Announced, Settings, SettingsError};
+use ring_key::{pkcs11, vault::Transit};
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
@@ -122,13 +123,69 @@ pub struct Ring {
     pub announced: Announced,
 }
 
-/// Where the key is.
+/// Where the key is. Secrets are named by their files; read them with [`read_secret`].
 #[derive(Clone, Debug)]
-pub struct Signer {
-    /// The encrypted keystore.
-    pub keystore: PathBuf,
-    /// The file with its password; read it with [`read_secret`].
-    pub password_file: PathBuf,
+pub enum Signer {
+    /// In an encrypted keystore (Web3 Secret Storage).
+    Keystore {
+        /// The keystore.
+        keystore: PathBuf,
+        /// The file with its password.
+        password_file: PathBuf,
+    },
+    /// In an HSM.
+    Pkcs11 {
+        /// The library that comes with it.
+        module: PathBuf,
+        /// The token.
+        token: pkcs11::Token,
+        /// The label of its key.
+        label: String,
+        /// The file with the PIN.
+        pin_file: PathBuf,
+    },
+    /// In a vault.
+    Vault(Vault),
+}
+
+/// Where the key is in a HashiCorp Vault or an OpenBao.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    /// What speaks to it.
+    pub client: Client,
+    /// Where it is.
+    pub url: Url,
+    /// The namespace, where there are several.
+    pub namespace: Option<String>,
+    /// How to log in.
+    pub login: VaultLogin,
+    /// Where the KV engine (version 2) is mounted.
+    pub mount: String,
+    /// The secret's path.
+    pub path: String,
+    /// The secret's field.
+    pub field: String,
+    /// What unwraps it.
+    pub transit: Option<Transit>,
+}
+
+/// How a seat logs in to a vault.
+#[derive(Clone, Debug)]
+pub enum VaultLogin {
+    /// By a token.
+    Token {
+        /// The file with it.
+        token_file: PathBuf,
+    },
+    /// By a role.
+    AppRole {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role.
+        role_id: String,
+        /// The file with the role's secret.
+        secret_id_file: PathBuf,
+    },
 }
 
 /// What clients talk to.
@@ -223,12 +280,12 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeatError {
     /// The settings do not fit the key.
-    #[error("signer.keystore: {0}")]
+    #[error("signer: {0}")]
     Settings(#[from] SettingsError),
     /// The peers are not those of this seat.
     #[error(
-        "peers.seat: the key in the keystore is that of seat {key}, and the peers listed are those of seat {listed}: use \
-         the keystore of seat {listed}, or list every seat but {key}"
+        "peers.seat: the signer's key is that of seat {key}, and the peers listed are those of seat {listed}: use the key \
+         of seat {listed}, or list every seat but {key}"
     )]
     OtherSeat {
         /// The seat of the key.

@@ -86,8 +86,37 @@ pub(super) struct Cap {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Signer {
-    pub(super) keystore: String,
-    pub(super) password_file: String,
+    pub(super) keystore: Option<String>,
+    pub(super) password_file: Option<String>,
+    pub(super) pkcs11: Option<Pkcs11>,
+    pub(super) vault: Option<Vault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pkcs11 {
+    pub(super) module: String,
+    pub(super) token: Option<String>,
+    pub(super) serial: Option<String>,
+    pub(super) key: String,
+    pub(super) pin_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vault {
+    pub(super) url: String,
+    pub(super) authorities_file: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) token_file: Option<String>,
+    pub(super) role_id: Option<String>,
+    pub(super) secret_id_file: Option<String>,
+    pub(super) approle_mount: Option<String>,
+    pub(super) mount: Option<String>,
+    pub(super) path: String,
+    pub(super) field: Option<String>,
+    pub(super) transit_key: Option<String>,
+    pub(super) transit_mount: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,18 +2,20 @@
 //! refill of your own account", and (as the chain's [`TransactionSigner`]) "sign this transaction", which carries a reserved turn
 //! or a halt to the chain.
 
-mod keystore;
+mod key;
+mod open;
 
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
 use ring_contracts::{Bytes, CompactSignature, Halt, SignedRequest};
 use ring_core::Refill;
+use ring_key::KeyError;
 use ring_keystore::KeystoreError;
 
 use crate::{chain::TransactionSigner, store::DurableReservation};
 
-pub use keystore::KeystoreSigner;
+pub use key::KeySigner;
 
 /// What the signer of a transaction needs to see.
 #[derive(Clone, Debug)]
@@ -54,9 +56,9 @@ pub enum SignerError {
         /// Where the password is.
         password_file: PathBuf,
     },
-    /// The password cannot be read.
-    #[error("the password file {path} cannot be read: {why}")]
-    PasswordFile {
+    /// A password, a PIN or a token cannot be read.
+    #[error("the secret in {path} cannot be read: {why}")]
+    SecretFile {
         /// Where it is.
         path: PathBuf,
         /// What is wrong.
@@ -68,7 +70,7 @@ pub enum SignerError {
     /// The transaction is not what is wanted.
     #[error("this key does not sign a transaction that {0}")]
     NotWanted(&'static str),
-    /// The key itself failed.
-    #[error("the key failed: {0}")]
-    Key(String),
+    /// The key cannot be reached, or does not sign.
+    #[error("signer: {0}")]
+    Key(#[from] KeyError),
 }

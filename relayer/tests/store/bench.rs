@@ -13,9 +13,10 @@ use std::{
 use alloy::signers::local::PrivateKeySigner;
 use ring_contracts::{Address, Domain};
 use ring_core::Record;
+use ring_key::LocalKey;
 use ring_relayer::{
     postgres::Access,
-    signer::KeystoreSigner,
+    signer::KeySigner,
     store::{Identity, Location, Store, StoreError},
 };
 use tempfile::TempDir;
@@ -100,8 +101,8 @@ impl Bench {
         Identity { domain: DOMAIN, ring: 1, key: self.key.address() }
     }
 
-    pub(crate) fn signer(&self) -> KeystoreSigner {
-        KeystoreSigner::open(&self.path("key.json"), &self.path("password"), DOMAIN).unwrap()
+    pub(crate) fn signer(&self) -> KeySigner {
+        KeySigner::new(Box::new(LocalKey::new(self.key.clone())), DOMAIN)
     }
 
     pub(crate) fn create(&self) -> Store {

@@ -10,7 +10,8 @@ use alloy::{
 use ring_contracts::{Address, B256, Bytes, Charter, CompactSignature, Execution, Halt, Turn};
 use ring_relayer::{
     chain::{TransactionSigner, Wanted},
-    signer::{KeystoreSigner, Permit, SignerError},
+    config,
+    signer::{KeySigner, Permit, SignerError},
     store::{DurableReservation, Store},
 };
 
@@ -88,23 +89,26 @@ async fn a_transaction_is_signed_for_the_turn_reserved_and_nothing_else() {
     assert!(signer.sign(right, &wanted).await.is_err(), "a permit to halt executes nothing");
 }
 
-#[test]
-fn a_wrong_password_or_keystore_is_named() {
+#[tokio::test]
+async fn a_wrong_password_or_keystore_is_named() {
     let bench = Bench::sqlite();
-    let open = |keystore: &str, password: &str| {
-        KeystoreSigner::open(&bench.path(keystore), &bench.path(password), DOMAIN).unwrap_err()
+    let signer = |keystore: &str, password: &str| config::Signer::Keystore {
+        keystore: bench.path(keystore),
+        password_file: bench.path(password),
     };
+    let open =
+        async |keystore: &str, password: &str| KeySigner::open(&signer(keystore, password), DOMAIN).await.unwrap_err();
     bench.write_secret("other", "not it");
-    assert!(matches!(open("key.json", "other"), SignerError::Password { .. }));
-    assert!(matches!(open("key.json", "missing"), SignerError::PasswordFile { .. }));
-    assert!(matches!(open("missing.json", "password"), SignerError::Keystore(_)));
+    assert!(matches!(open("key.json", "other").await, SignerError::Password { .. }));
+    assert!(matches!(open("key.json", "missing").await, SignerError::SecretFile { .. }));
+    assert!(matches!(open("missing.json", "password").await, SignerError::Keystore(_)));
     for nonsense in ["", "{}", "[1]", "{\"version\":3,\"crypto\":{}}"] {
         bench.write_secret("nonsense.json", nonsense);
-        assert!(matches!(open("nonsense.json", "password"), SignerError::Keystore(_)), "{nonsense}");
+        assert!(matches!(open("nonsense.json", "password").await, SignerError::Keystore(_)), "{nonsense}");
     }
     bench.write_secret("other", &format!("{PASSWORD}\n"));
     assert_eq!(
-        KeystoreSigner::open(&bench.path("key.json"), &bench.path("other"), DOMAIN).unwrap().address(),
+        KeySigner::open(&signer("key.json", "other"), DOMAIN).await.unwrap().address(),
         bench.key.address(),
         "a line break at the end is not part of the password"
     );

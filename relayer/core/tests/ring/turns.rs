@@ -1,5 +1,7 @@
 //! Turns: proposing, reserving, signing, submitting.
 
+use std::collections::BTreeSet;
+
 use ring_contracts::{Turn, TurnId};
 use ring_core::{Action, Event, Message, Past, Record};
 
@@ -71,6 +73,29 @@ fn a_turn_is_told_without_the_requests_that_a_peer_has_and_who_lacks_one_gets_it
     let effects = seat.step(Event::Received { from: 0, message: whole });
     assert!(effects.records.contains(&Record::Content(turn)), "{effects:?}");
     assert!(effects.actions.iter().any(|action| matches!(action, Action::Sign { .. })));
+}
+
+#[test]
+fn votes_are_told_to_the_window_and_to_everybody_once_the_turn_does_not_come() {
+    let mut world = World::new(Plan::calm(5, 3, 3));
+    let request = world.request(1, 5, FAR);
+    let turn = turn_of(&world, 0, &[&request]);
+    let digest = turn.digest(&domain());
+    let votes = vec![World::vote(0, &turn)];
+    let seat = &mut world.hosts[1];
+    seat.step(Event::Received { from: 0, message: Message::Turn { turn, requests: vec![request], votes } });
+    let signature = sign(&signer(2), &digest);
+    let told = |actions: &[Action]| -> BTreeSet<usize> {
+        let to = |action: &Action| match action {
+            Action::Send { to, message: Message::Turn { .. } | Message::Votes { .. } } => Some(*to),
+            _ => None,
+        };
+        actions.iter().filter_map(to).collect()
+    };
+    let effects = seat.step(Event::Signed { nonce: 0, digest, signature });
+    assert_eq!(told(&effects.actions), [0, 2].into(), "the others of the window");
+    let later: Vec<Action> = (0..16).flat_map(|_| seat.step(Event::Tick).actions).collect();
+    assert_eq!(told(&later), [0, 2, 3, 4].into(), "all peers");
 }
 
 #[test]

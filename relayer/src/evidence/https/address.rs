@@ -1,11 +1,12 @@
 //! Addresses with fields of a request in them.
 
-use std::net::IpAddr;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 
-use crate::evidence::{Facts, Field, Template, TemplateError, Trouble};
+use crate::{
+    evidence::{Facts, Field, Template, TemplateError, Trouble},
+    tls,
+};
 
 /// What RFC 3986 lets stand for itself anywhere stays; everything else of a value is encoded.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -46,7 +47,7 @@ impl Address {
         if !url.username().is_empty() || url.password().is_some() || template.texts().any(|text| text.contains('#')) {
             return Err(AddressError::Superfluous);
         }
-        let is_local = is_local(&url);
+        let is_local = tls::is_local(&url);
         match url.scheme() {
             "https" => {}
             "http" if is_local => {}
@@ -65,11 +66,6 @@ impl Address {
         let filled = self.template.fill(facts, |value| utf8_percent_encode(value, VALUE).to_string())?;
         Url::parse(&filled).map_err(|error| Trouble::Useless(format!("{filled:?} is no address: {error}")))
     }
-}
-
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]

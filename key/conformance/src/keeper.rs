@@ -1,0 +1,81 @@
+//! Who keeps a key: the real thing, made for the suite and ended with it.
+
+mod keystore;
+mod softhsm;
+mod vault;
+
+use alloy::primitives::Address;
+use eyre::Result;
+use ring_key::{Key, KeyError};
+
+use crate::proxy::Proxy;
+
+pub(crate) use keystore::Keystore;
+pub(crate) use softhsm::SoftHsm;
+pub(crate) use vault::Vault;
+
+/// Why something cannot be run here.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl From<eyre::Report> for Missing {
+    fn from(error: eyre::Report) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
+/// What can be done to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing, and everything undone.
+    AsItWas,
+    /// Another is in its place.
+    Exchanged,
+    /// Whoever uses it may no longer.
+    Forbidden,
+    /// It is gone.
+    Deleted,
+}
+
+/// A keeper. Where `false` or `None` is returned, there is no such thing with it.
+pub(crate) trait Keeper {
+    /// What is real about it.
+    fn real(&self) -> String;
+
+    /// The key's address, known from elsewhere than from what is tested.
+    fn address(&self) -> Address;
+
+    /// Opens the key, as a seat does that starts.
+    fn open(&self) -> impl Future<Output = Result<Box<dyn Key>, KeyError>>;
+
+    /// The same with a wrong password, PIN or token.
+    fn open_with_wrong_secret(&self) -> impl Future<Output = Option<Result<Box<dyn Key>, KeyError>>>;
+
+    /// Secrets that nobody may be told.
+    fn secrets(&self) -> Vec<String>;
+
+    /// Between the key and its keeper.
+    fn proxy(&self) -> Option<&Proxy> {
+        None
+    }
+
+    /// Ends what was begun by logging in.
+    fn end_sessions(&mut self) -> impl Future<Output = Result<bool>> {
+        std::future::ready(Ok(false))
+    }
+
+    /// Is not there any more.
+    fn leave(&mut self) -> impl Future<Output = Result<bool>> {
+        std::future::ready(Ok(false))
+    }
+
+    /// Is there again.
+    fn come_back(&mut self) -> impl Future<Output = Result<()>> {
+        std::future::ready(Ok(()))
+    }
+
+    /// Does something to the key.
+    fn change(&mut self, _fate: Fate) -> impl Future<Output = Result<bool>> {
+        std::future::ready(Ok(false))
+    }
+}

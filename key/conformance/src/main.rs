@@ -1,0 +1,91 @@
+//! `signers`: runs one suite against every way to hold a seat's key, each with the real thing behind it, prints what it found
+//! and writes `signers.json`. What is not on this machine is reported as not run, never as passed.
+
+mod keeper;
+mod proxy;
+mod report;
+mod suite;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use eyre::{Result, WrapErr as _};
+
+use crate::{
+    keeper::{Keystore, Missing, SoftHsm, Vault},
+    report::{Entry, Report},
+};
+
+/// Runs the suite. Fails if a way to hold a key does, not if it cannot be run here.
+#[derive(Debug, Parser)]
+#[command(name = "signers", version)]
+struct Arguments {
+    /// Where the figures are written
+    #[arg(long, value_name = "FILE", default_value = "target/signers.json")]
+    figures: PathBuf,
+    /// The server of OpenBao or Vault; without it those are not run
+    #[arg(long, value_name = "PROGRAM")]
+    bao: Option<PathBuf>,
+    /// The library of SoftHSM 2; without it PKCS#11 is not run
+    #[arg(long, value_name = "FILE")]
+    softhsm: Option<PathBuf>,
+    /// Which ways, by name; without it all
+    only: Vec<String>,
+}
+
+/// The ways that are asked for and do not exist yet, or cannot be tried here.
+const NOT_RUN: [(&str, &str); 7] = [
+    ("memory", "not built yet"),
+    ("split", "not built yet"),
+    ("aws_kms", "not built yet"),
+    ("gcp_kms", "not built yet"),
+    ("azure_kv", "not built yet"),
+    ("enclave", "not built yet"),
+    ("enclave_one_shot", "not built yet"),
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<bool> {
+    let is_wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    let mut report = Report::default();
+    if is_wanted("keystore") {
+        report.add("keystore", entry("keystore", Keystore::start()).await);
+    }
+    if is_wanted("pkcs11") {
+        report.add("pkcs11", entry("pkcs11", SoftHsm::start(arguments.softhsm.as_deref())).await);
+    }
+    for (name, wrapped) in [("vault", false), ("vault_transit", true)] {
+        if is_wanted(name) {
+            report.add(name, entry(name, Vault::start(arguments.bao.as_deref(), wrapped).await).await);
+        }
+    }
+    for (name, why) in NOT_RUN.into_iter().filter(|(name, _)| is_wanted(name)) {
+        report.add(name, Entry::not_run(why));
+    }
+    println!("{report}");
+    report.write(&arguments.figures).wrap_err_with(|| format!("{} cannot be written", arguments.figures.display()))?;
+    Ok(report.is_good())
+}
+
+async fn entry<K: keeper::Keeper>(name: &str, started: Result<K, Missing>) -> Entry {
+    match started {
+        Ok(keeper) => {
+            eprintln!("{name}: {}", keeper.real());
+            suite::run(keeper).await
+        }
+        Err(Missing(why)) => Entry::not_run(&why),
+    }
+}

@@ -1,0 +1,34 @@
+//! One secp256k1 key, wherever it lives. A key signs digests of 32 bytes and knows its address; what may be signed is not its
+//! business but that of whoever holds it (the relayer's `signer`).
+//!
+//! Whatever a service answers is checked before it is believed: a signature has low s (EIP-2) and recovers to the address that
+//! was learnt when the key was opened, or it is no signature of this key.
+
+mod error;
+mod local;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
+mod signature;
+#[cfg(feature = "vault")]
+pub mod vault;
+
+use std::fmt;
+
+use alloy::primitives::{Address, B256, Signature};
+use futures::future::BoxFuture;
+
+pub use error::KeyError;
+pub use local::LocalKey;
+
+/// A key that signs. Each answer comes within [`PATIENCE`], or is an error.
+pub trait Key: Send + Sync + fmt::Debug {
+    /// Its account.
+    fn address(&self) -> Address;
+
+    /// Signs a digest: low s, and the recovery id of [`address`](Self::address). A lost answer loses nothing: asked again, a key
+    /// signs the same digest again.
+    fn sign(&self, digest: B256) -> BoxFuture<'_, Result<Signature, KeyError>>;
+}
+
+/// How long a key may take to answer.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

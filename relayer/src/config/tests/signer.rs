@@ -1,0 +1,71 @@
+//! Where a seat's key may be.
+
+use super::*;
+
+const KEYSTORE: &str = "keystore = \"seat-0.json\"\npassword_file = \"seat-0.password\"";
+const PKCS11: &str = "module = \"seat-0.json\"\nkey = \"operator\"\npin_file = \"seat-0.password\"\n";
+const VAULT: &str = "url = \"https://vault.example:8200\"\npath = \"rings/1/seat-0\"\n";
+
+fn with_signer(text: &str) -> String {
+    with(KEYSTORE, text)
+}
+
+#[test]
+fn an_hsm_is_named_by_its_module_and_its_token_by_label_or_serial_number() {
+    let config = load(&with_signer(&format!("[signer.pkcs11]\n{PKCS11}token = \"rings\""))).unwrap();
+    let Signer::Pkcs11 { token, label, .. } = config.signer else { panic!("{:?}", config.signer) };
+    assert_eq!((token, &*label), (pkcs11::Token::Label("rings".into()), "operator"));
+    let config = load(&with_signer(&format!("[signer.pkcs11]\n{PKCS11}serial = \"0123\""))).unwrap();
+    assert!(matches!(config.signer, Signer::Pkcs11 { token: pkcs11::Token::Serial(serial), .. } if serial == "0123"));
+}
+
+#[test]
+fn a_vault_is_logged_in_to_by_a_token_or_a_role_and_may_wrap_the_key() {
+    let config = load(&with_signer(&format!("[signer.vault]\n{VAULT}token_file = \"seat-0.password\""))).unwrap();
+    let Signer::Vault(vault) = config.signer else { panic!("{:?}", config.signer) };
+    assert_eq!((&*vault.mount, &*vault.path, &*vault.field), ("secret", "rings/1/seat-0", "key"));
+    assert!(matches!(vault.login, VaultLogin::Token { .. }) && vault.transit.is_none());
+    let role = "role_id = \"r\"\nsecret_id_file = \"seat-0.password\"\ntransit_key = \"seat-0\"";
+    let config = load(&with_signer(&format!("[signer.vault]\n{VAULT}{role}"))).unwrap();
+    let Signer::Vault(vault) = config.signer else { panic!("{:?}", config.signer) };
+    assert!(matches!(&vault.login, VaultLogin::AppRole { mount, role_id, .. } if mount == "approle" && role_id == "r"));
+    assert_eq!(vault.transit, Some(Transit { mount: "transit".into(), key: "seat-0".into() }));
+}
+
+#[test]
+fn what_is_wrong_with_a_signer_is_said_with_its_field() {
+    let token = "token_file = \"seat-0.password\"\n";
+    let vault = |more: &str| format!("[signer.vault]\n{VAULT}{more}");
+    let at = |url: &str| format!("[signer.vault]\nurl = \"{url}\"\npath = \"a\"\n{token}");
+    for (text, field, part) in [
+        (String::new(), "signer", "no key"),
+        (format!("{KEYSTORE}\n{}", vault(token)), "signer", "several"),
+        ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
+        (format!("[signer.pkcs11]\n{PKCS11}"), "signer.pkcs11", "`serial`"),
+        (format!("[signer.pkcs11]\n{PKCS11}token = \"a\"\nserial = \"b\""), "signer.pkcs11", "one of them"),
+        (
+            format!("[signer.pkcs11]\n{}token = \"a\"", PKCS11.replace("seat-0.json", "nowhere.so")),
+            "signer.pkcs11.module",
+            "nowhere.so",
+        ),
+        (
+            format!("[signer.pkcs11]\n{}token = \"a\"", PKCS11.replace("seat-0.password", "no.pin")),
+            "signer.pkcs11.pin_file",
+            "no.pin",
+        ),
+        (vault(""), "signer.vault", "one of them"),
+        (vault("role_id = \"r\""), "signer.vault", "one of them"),
+        (vault(&format!("{token}role_id = \"r\"")), "signer.vault", "one of them"),
+        (vault("token_file = \"no.token\""), "signer.vault.token_file", "no.token"),
+        (vault(&format!("{token}transit_mount = \"t\"")), "signer.vault.transit_mount", "transit_key"),
+        (vault(&format!("{token}authorities_file = \"no.crt\"")), "signer.vault.authorities_file", "no.crt"),
+        (at("http://vault.example:8200"), "signer.vault.url", "https://"),
+        (at("http://127.0.0.1.example:8200"), "signer.vault.url", "https://"),
+        (at("vault"), "signer.vault.url", "no URL"),
+    ] {
+        let problems = problems(&with_signer(&text));
+        let is_it = |(at, reason): &(String, String)| at == field && reason.contains(part);
+        assert!(problems.iter().any(is_it), "{text}: {problems:?}");
+    }
+    load(&with_signer(&at("http://127.0.0.1:8200"))).unwrap();
+}

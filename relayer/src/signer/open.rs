@@ -1,0 +1,79 @@
+//! Getting to the key that the configuration names.
+
+use std::path::Path;
+
+use reqwest::Client;
+use ring_contracts::Domain;
+use ring_key::{
+    Key, LocalKey,
+    pkcs11::{Pkcs11Key, Pkcs11Settings},
+    vault::{Login, SecretSource, VaultKey, VaultSettings},
+};
+use ring_keystore::KeystoreError;
+use secrecy::SecretString;
+
+use super::{KeySigner, SignerError};
+use crate::config::{self, read_secret};
+
+impl KeySigner {
+    /// Gets to the key. Files with passwords, PINs and tokens are read now, not when the configuration is.
+    ///
+    /// # Errors
+    /// `Keystore`, `Password`, `SecretFile`, `Key`.
+    pub async fn open(signer: &config::Signer, domain: Domain) -> Result<Self, SignerError> {
+        let key: Box<dyn Key> = match signer {
+            config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
+            config::Signer::Pkcs11 { module, token, label, pin_file } => {
+                let pin = read_text(pin_file)?;
+                let settings =
+                    Pkcs11Settings { module: module.clone(), token: token.clone(), label: label.clone(), pin };
+                Box::new(Pkcs11Key::open(settings).await?)
+            }
+            config::Signer::Vault(vault) => Box::new(VaultKey::open(vault_settings(vault)).await?),
+        };
+        Ok(Self::new(key, domain))
+    }
+}
+
+fn open_keystore(path: &Path, password_file: &Path) -> Result<LocalKey, SignerError> {
+    let password = read_text(password_file)?;
+    match ring_keystore::open(path, &password) {
+        Ok(key) => Ok(LocalKey::new(key)),
+        Err(KeystoreError::WrongPassword(_)) => {
+            Err(SignerError::Password { path: path.to_owned(), password_file: password_file.to_owned() })
+        }
+        Err(error) => Err(SignerError::Keystore(error)),
+    }
+}
+
+fn vault_settings(vault: &config::Vault) -> VaultSettings {
+    let source = |path: &Path| {
+        let path = path.to_owned();
+        SecretSource::new(move || read_text(&path).map_err(|error| error.to_string()))
+    };
+    let login = match &vault.login {
+        config::VaultLogin::Token { token_file } => Login::Token(source(token_file)),
+        config::VaultLogin::AppRole { mount, role_id, secret_id_file } => {
+            Login::AppRole { mount: mount.clone(), role_id: role_id.clone(), secret_id: source(secret_id_file) }
+        }
+    };
+    let client: Client = vault.client.clone();
+    VaultSettings {
+        client,
+        url: vault.url.clone(),
+        namespace: vault.namespace.clone(),
+        login,
+        mount: vault.mount.clone(),
+        path: vault.path.clone(),
+        field: vault.field.clone(),
+        transit: vault.transit.clone(),
+    }
+}
+
+/// A password, a PIN or a token; a line break at its end does not belong to it.
+fn read_text(path: &Path) -> Result<SecretString, SignerError> {
+    let unreadable = |why: String| SignerError::SecretFile { path: path.to_owned(), why };
+    let bytes = read_secret(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
