@@ -6,9 +6,16 @@
 
 mod error;
 mod local;
+#[cfg(feature = "memory")]
+pub mod memory;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+#[cfg(feature = "memory")]
+pub mod share;
+#[cfg(any(feature = "pkcs11", test))]
 mod signature;
+#[cfg(feature = "memory")]
+pub mod unlock;
 #[cfg(feature = "vault")]
 pub mod vault;
 

@@ -97,6 +97,10 @@ pub enum Command {
     Request(RequestArgs),
     /// Take a request back with the requester's key, as long as no turn carries it
     Cancel(CancelArgs),
+    /// Unlock the key of a relayer that has it only in memory, lock it, or say how it is; at the relayer's host
+    Unlock(UnlockArgs),
+    /// Split a key into shares, some of which make it: nobody can unlock a relayer alone then
+    Split(SplitArgs),
 }
 
 /// A ring.
@@ -171,6 +175,46 @@ pub struct PrepareArgs {
     /// The signer's nonce, to prepare several actions that will be sent one after another [default: the next]
     #[arg(long)]
     pub nonce: Option<u64>,
+}
+
+/// What to do at a relayer's socket. Without anything: say how its key is.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// The socket that the relayer's configuration names (signer.memory.socket)
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// Give the key in this keystore
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["share", "lock"])]
+    pub keystore: Option<PathBuf>,
+    /// A file with the keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", requires = "keystore")]
+    pub password_file: Option<PathBuf>,
+    /// Give the share of the key in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "lock")]
+    pub share: Option<PathBuf>,
+    /// Have the key wiped
+    #[arg(long)]
+    pub lock: bool,
+    /// For how long [default: as long as the relayer lets it]
+    #[arg(long = "for", value_name = "SPAN", value_parser = time::parse_span, conflicts_with = "lock")]
+    pub valid_for: Option<Duration>,
+}
+
+/// How to split a key.
+#[derive(Debug, Args)]
+pub struct SplitArgs {
+    /// Which key.
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// How many shares to make
+    #[arg(long, value_name = "N")]
+    pub shares: u8,
+    /// How many of them make the key
+    #[arg(long, value_name = "K")]
+    pub threshold: u8,
+    /// What their files' names begin with: OUT-1.share, OUT-2.share …; they must not exist
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
 }
 
 /// A new key.

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use alloy::primitives::Address;
 use ring_contracts::{ActionError, CharterError, CodeError};
+use ring_key::unlock::UnlockError;
 use ring_keystore::{KeystoreError, files::FileError};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     ring::RingError,
     rpc::ChainError,
     secret::SecretError,
+    unlock::SharingError,
 };
 
 /// Why a command did not do what it was asked to.
@@ -55,6 +57,8 @@ pub enum Error {
     Ring(#[from] RingError),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
 
     /// An option that only some commands need.
     #[error("{what} is missing: give {option} or set {variable}")]
@@ -161,8 +165,12 @@ impl Error {
             | Self::NoMaster
             | Self::NotACharter { .. }
             | Self::Chain(ChainError::Url(_))
+            | Self::Sharing(SharingError::Count(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
             Self::File(_) | Self::Keystore(_) | Self::Secret(_) | Self::SigningFailed { .. } => 3,
+            Self::Sharing(SharingError::File(_) | SharingError::Secret(_) | SharingError::Share { .. }) => 3,
+            Self::Sharing(SharingError::Unlock(UnlockError::Unreachable { .. })) => 5,
+            Self::Sharing(SharingError::Unlock(UnlockError::Refused(_))) => 6,
             Self::Chain(error) | Self::Ring(RingError::Chain(error)) => of_chain(error),
             Self::Consent(_)
             | Self::Deploy(_)

@@ -23,5 +23,6 @@ pub mod secret;
 pub mod status;
 pub mod terms;
 pub mod time;
+pub mod unlock;
 
 pub use run::run;

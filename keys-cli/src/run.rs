@@ -22,7 +22,7 @@ use crate::{
     request::{self, Payment, Relayer, RequestFailure, Wanted},
     ring::Ring,
     rpc::{Connection, Sent},
-    secret, status, time,
+    secret, status, time, unlock,
 };
 
 /// Does what the command line says.
@@ -82,6 +82,15 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Request(args) => request(&global, args, output).await,
         Command::Cancel(args) => cancel(&global, args, output).await,
+        Command::Unlock(args) => {
+            let open = |keystore: &Path| open_at(keystore, args.password_file.as_deref());
+            let status = unlock::run(&args, open).await?;
+            Ok(output.result(unlock::in_words(&status), &status)?)
+        }
+        Command::Split(args) => {
+            let shares = unlock::split(&open(&args.key)?, args.threshold, args.shares, &args.out)?;
+            Ok(output.result(shares.in_words(), &shares)?)
+        }
     }
 }
 

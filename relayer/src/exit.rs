@@ -61,7 +61,10 @@ impl From<Exit> for ExitCode {
 fn known(cause: &(dyn Error + 'static)) -> Option<Exit> {
     let is_config = cause.is::<ConfigError>() || cause.is::<SeatError>() || cause.is::<TlsError>();
     let of_signer = |error: &SignerError| match error {
-        SignerError::Keystore(_) | SignerError::Password { .. } | SignerError::SecretFile { .. } => Exit::Config,
+        SignerError::Keystore(_)
+        | SignerError::Password { .. }
+        | SignerError::SecretFile { .. }
+        | SignerError::Socket { .. } => Exit::Config,
         SignerError::Key(KeyError::Unavailable { .. }) => Exit::Unavailable,
         SignerError::Key(KeyError::Refused { .. } | KeyError::NotAKey { .. }) => Exit::Config,
         SignerError::OtherDomain | SignerError::NotWanted(_) | SignerError::Key(KeyError::OtherKey { .. }) => {

@@ -16,6 +16,7 @@ pub mod exit;
 pub mod explain;
 mod headers;
 pub mod http;
+pub mod lease;
 pub mod metrics;
 pub mod notify;
 pub mod offline;

@@ -125,6 +125,8 @@ seat_metrics! {
     head_time: Number = Number::default, "head_time_seconds", "The Unix time of the newest block seen";
     lease_ends: Number = Number::default, "lease_ends_seconds", "The Unix time at which the ring's lease ends";
     last_nonce: Number = Number::default, "lease_last_nonce", "The last turn that the ring's lease allows";
+    key_locked: Number = Number::default, "key_locked", "1 while people have to unlock this seat's key";
+    key_lease_ends: Number = Number::default, "key_lease_ends_seconds", "The Unix time at which the key is wiped, where it is unlocked for a time; else 0";
     sending_alarm: Number = Number::default, "sending_alarm", "1 while a transaction does not get on";
     events: Histogram = events, "step_events", "Events that were worked on together";
     commits: Histogram = seconds, "commit_seconds", "How long the store took to make a step durable";
@@ -232,6 +234,12 @@ impl SeatMetrics {
     /// People are told something, loudly.
     pub fn note_alarm(&self) {
         self.alarms.inc();
+    }
+
+    /// When the key that people unlock is wiped, in Unix seconds. `None`: it is locked.
+    pub fn note_key_lease(&self, ends: Option<u64>) {
+        self.key_locked.set(ends.is_none().into());
+        self.key_lease_ends.set(ends.unwrap_or_default());
     }
 
     /// How sending is going.

@@ -16,9 +16,10 @@ use tracing::{info, warn};
 
 use crate::{
     chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
-    config::{Config, Rpc},
+    config::{self, Config, Rpc},
     driver::{Driver, Edges, Handle, Outbox},
     http,
+    lease::LeaseWatch,
     metrics::Metrics,
     notify::{self, Deliverer, Subscriber},
     peers::{self, Peers},
@@ -349,6 +350,15 @@ impl Seat {
                 Ok(())
             });
         }
+        let metrics = metrics.seat(&self.settings, self.seat, outbox.clone());
+        if let config::Signer::Memory(memory) = &self.config.signer {
+            let watch = LeaseWatch::start(memory, handle.clone(), metrics.clone()).await?;
+            let cancel = cancel.clone();
+            parts.spawn(async move {
+                cancel.run_until_cancelled_owned(watch.run()).await;
+                Ok(())
+            });
+        }
         for deliverer in deliverers {
             let cancel = cancel.clone();
             parts.spawn(async move {
@@ -382,7 +392,7 @@ impl Seat {
             sources: self.config.evidence.clone(),
             ledger: self.config.evidence.ledger(),
             workers: tokio::runtime::Handle::current(),
-            metrics: metrics.seat(&self.settings, self.seat, outbox.clone()),
+            metrics,
             tick: self.config.policy.tick,
             from_block: self.config.chain.from_block,
         };

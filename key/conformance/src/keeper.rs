@@ -1,6 +1,7 @@
 //! Who keeps a key: the real thing, made for the suite and ended with it.
 
 mod keystore;
+mod memory;
 mod softhsm;
 mod vault;
 
@@ -11,6 +12,7 @@ use ring_key::{Key, KeyError};
 use crate::proxy::Proxy;
 
 pub(crate) use keystore::Keystore;
+pub(crate) use memory::Memory;
 pub(crate) use softhsm::SoftHsm;
 pub(crate) use vault::Vault;
 

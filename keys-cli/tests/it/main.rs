@@ -9,5 +9,6 @@ mod permissions;
 mod proofs;
 mod requests;
 mod three_steps;
+mod unlocking;
 mod verification;
 mod wrong_inputs;

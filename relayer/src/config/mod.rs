@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Dura
 use reqwest::{Client, Url};
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Announced, Settings, SettingsError};
-use ring_key::{pkcs11, vault::Transit};
+use ring_key::{memory::MemoryKey, pkcs11, vault::Transit};
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
@@ -133,6 +133,8 @@ pub enum Signer {
         /// The file with its password.
         password_file: PathBuf,
     },
+    /// In memory, for a time.
+    Memory(Memory),
     /// In an HSM.
     Pkcs11 {
         /// The library that comes with it.
@@ -146,6 +148,28 @@ pub enum Signer {
     },
     /// In a vault.
     Vault(Vault),
+}
+
+/// How a key comes to be in memory.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Whose key.
+    pub address: Address,
+    /// Where it is unlocked.
+    pub socket: PathBuf,
+    /// For how long at most.
+    pub lease: Duration,
+    /// How long before its end people are told.
+    pub warning: Duration,
+    /// Of how many shares it is made. `None`: it is given whole.
+    pub shares: Option<u8>,
+}
+
+impl Memory {
+    /// The key, or the place for it.
+    pub fn key(&self) -> MemoryKey {
+        MemoryKey::of(self.address, self.lease)
+    }
 }
 
 /// Where the key is in a HashiCorp Vault or an OpenBao.

@@ -88,8 +88,19 @@ pub(super) struct Cap {
 pub(super) struct Signer {
     pub(super) keystore: Option<String>,
     pub(super) password_file: Option<String>,
+    pub(super) memory: Option<Memory>,
     pub(super) pkcs11: Option<Pkcs11>,
     pub(super) vault: Option<Vault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Memory {
+    pub(super) address: String,
+    pub(super) socket: String,
+    pub(super) lease_seconds: Whole,
+    pub(super) warning_seconds: Option<Whole>,
+    pub(super) shares: Option<Whole>,
 }
 
 #[derive(Debug, Deserialize)]

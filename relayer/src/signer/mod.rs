@@ -5,7 +5,7 @@
 mod key;
 mod open;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use futures::future::BoxFuture;
 use ring_contracts::{Bytes, CompactSignature, Halt, SignedRequest};
@@ -63,6 +63,14 @@ pub enum SignerError {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// The key cannot be unlocked here.
+    #[error("signer.memory.socket: {path} cannot be served: {why}; name a path in a folder of this user's own", path = path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong.
+        why: io::Error,
     },
     /// The turn reserved is of another contract or chain.
     #[error("the reservation is not of this contract and chain")]

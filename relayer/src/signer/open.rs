@@ -23,6 +23,8 @@ impl KeySigner {
     pub async fn open(signer: &config::Signer, domain: Domain) -> Result<Self, SignerError> {
         let key: Box<dyn Key> = match signer {
             config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
+            // Where it can be unlocked is served by the seat that runs.
+            config::Signer::Memory(memory) => Box::new(memory.key()),
             config::Signer::Pkcs11 { module, token, label, pin_file } => {
                 let pin = read_text(pin_file)?;
                 let settings =

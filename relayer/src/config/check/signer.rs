@@ -8,7 +8,7 @@ use ring_key::{pkcs11::Token, vault::Transit};
 use super::{Check, evidence::Entry};
 use crate::{
     config::{
-        Signer, Vault, VaultLogin,
+        Memory, Signer, Vault, VaultLogin,
         raw::{self, Raw},
     },
     tls,
@@ -16,20 +16,23 @@ use crate::{
 
 /// How long a vault may take to answer a question.
 const VAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long before a key in memory goes people are told, in seconds.
+const WARNING: u64 = 3_600;
 
 impl Check<'_> {
     pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw::Signer { keystore, password_file, pkcs11, vault } = &raw.signer;
-        match (keystore, pkcs11, vault) {
-            (Some(keystore), None, None) => self.keystore(keystore, password_file.as_deref()),
-            (None, Some(pkcs11), None) => self.pkcs11(pkcs11),
-            (None, None, Some(vault)) => self.vault(vault),
-            (None, None, None) => self.problem(
+        let raw::Signer { keystore, password_file, memory, pkcs11, vault } = &raw.signer;
+        match (keystore, memory, pkcs11, vault) {
+            (Some(keystore), None, None, None) => self.keystore(keystore, password_file.as_deref()),
+            (None, Some(memory), None, None) => self.memory(memory),
+            (None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
+            (None, None, None, Some(vault)) => self.vault(vault),
+            (None, None, None, None) => self.problem(
                 "signer",
-                "it has no key: give `keystore` and `password_file`, or [signer.pkcs11], or [signer.vault]",
+                "it has no key: give `keystore` and `password_file`, or [signer.memory], [signer.pkcs11] or [signer.vault]",
             ),
             _ => self
-                .problem("signer", "a seat has one key, and here are several: leave one of keystore, pkcs11 and vault"),
+                .problem("signer", "a seat has one key, and here are several: leave one of keystore, memory, pkcs11 and vault"),
         }
     }
 
@@ -45,6 +48,26 @@ impl Check<'_> {
         let password_file = self.base.join(password_file);
         self.secret("signer.password_file", &password_file);
         Some(Signer::Keystore { keystore, password_file })
+    }
+
+    fn memory(&mut self, raw: &raw::Memory) -> Option<Signer> {
+        let address = self.address("signer.memory.address", &raw.address);
+        let lease = self.at_least_one("signer.memory.lease_seconds", Some(raw.lease_seconds), 0);
+        let warning = self.at_least_one("signer.memory.warning_seconds", raw.warning_seconds, WARNING);
+        let shares = match raw.shares {
+            None => Some(None),
+            shares => {
+                let shares = self.within("signer.memory.shares", shares, 2, 2, 255);
+                shares.map(|shares| u8::try_from(shares).ok())
+            }
+        };
+        Some(Signer::Memory(Memory {
+            address: address?,
+            socket: self.base.join(&raw.socket),
+            lease: Duration::from_secs(lease?),
+            warning: Duration::from_secs(warning?),
+            shares: shares?,
+        }))
     }
 
     fn pkcs11(&mut self, raw: &raw::Pkcs11) -> Option<Signer> {

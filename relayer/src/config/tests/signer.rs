@@ -4,6 +4,8 @@ use super::*;
 
 const KEYSTORE: &str = "keystore = \"seat-0.json\"\npassword_file = \"seat-0.password\"";
 const PKCS11: &str = "module = \"seat-0.json\"\nkey = \"operator\"\npin_file = \"seat-0.password\"\n";
+const MEMORY: &str =
+    "address = \"0x0000000000000000000000000000000000000001\"\nsocket = \"unlock.sock\"\nlease_seconds = 28800\n";
 const VAULT: &str = "url = \"https://vault.example:8200\"\npath = \"rings/1/seat-0\"\n";
 
 fn with_signer(text: &str) -> String {
@@ -33,6 +35,15 @@ fn a_vault_is_logged_in_to_by_a_token_or_a_role_and_may_wrap_the_key() {
 }
 
 #[test]
+fn a_key_in_memory_has_a_place_to_be_unlocked_at_and_a_time() {
+    let text = format!("[signer.memory]\n{MEMORY}");
+    let Signer::Memory(memory) = load(&with_signer(&text)).unwrap().signer else { panic!("another signer") };
+    assert_eq!((memory.lease.as_secs(), memory.warning.as_secs(), memory.shares), (28_800, 3_600, None));
+    let Signer::Memory(memory) = load(&with_signer(&format!("{text}shares = 3"))).unwrap().signer else { panic!() };
+    assert_eq!(memory.shares, Some(3));
+}
+
+#[test]
 fn what_is_wrong_with_a_signer_is_said_with_its_field() {
     let token = "token_file = \"seat-0.password\"\n";
     let vault = |more: &str| format!("[signer.vault]\n{VAULT}{more}");
@@ -41,6 +52,10 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         (String::new(), "signer", "no key"),
         (format!("{KEYSTORE}\n{}", vault(token)), "signer", "several"),
         ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
+        (format!("[signer.memory]\n{}", MEMORY.replace("0001", "")), "signer.memory.address", "not an address"),
+        (format!("[signer.memory]\n{}", MEMORY.replace("28800", "0")), "signer.memory.lease_seconds", "at least 1"),
+        (format!("[signer.memory]\n{MEMORY}shares = 1"), "signer.memory.shares", "2 to 255"),
+        (format!("[signer.memory]\n{MEMORY}shares = 256"), "signer.memory.shares", "2 to 255"),
         (format!("[signer.pkcs11]\n{PKCS11}"), "signer.pkcs11", "`serial`"),
         (format!("[signer.pkcs11]\n{PKCS11}token = \"a\"\nserial = \"b\""), "signer.pkcs11", "one of them"),
         (
