@@ -210,10 +210,10 @@ impl Vault {
         let question = Zeroizing::new(json!({ "ciphertext": text.expose_secret() }).to_string());
         let body = self.ask(Method::POST, &[mount, "decrypt", key], Some(token), Some(&question)).await?;
         let plain: Answer<Plain> = self.parse(&body)?;
-        self.from_base64(&plain.data.plaintext).map_err(Refusal::from)
+        self.unwrapped(&plain.data.plaintext).map_err(Refusal::from)
     }
 
-    fn from_base64(&self, text: &SecretString) -> Result<SecretString, KeyError> {
+    fn unwrapped(&self, text: &SecretString) -> Result<SecretString, KeyError> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let not_a_key = |why: &str| self.not_a_key(format!("what transit unwrapped is {why}"));
         let bytes = STANDARD.decode(text.expose_secret()).map(Zeroizing::new).map_err(|_| not_a_key("no base64"))?;

@@ -14,9 +14,9 @@ use crate::harness::{Place, Run};
 async fn served(threshold: Option<u8>) -> (Place, MemoryKey) {
     let place = Place::new();
     let made = place.run("new --light --out key.json --password-file password --json").json();
-    let address = made["address"].as_str().unwrap().parse().unwrap();
+    let address = made["address"].as_str().and_then(|address| address.parse().ok()).expect("an address");
     let key = MemoryKey::of(address, Duration::from_secs(7_200));
-    unlock::serve(&key, &place.path("unlock.sock"), threshold).await.unwrap();
+    unlock::serve(&key, &place.path("unlock.sock"), threshold).await.expect("the socket is served");
     (place, key)
 }
 

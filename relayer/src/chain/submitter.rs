@@ -247,9 +247,8 @@ impl<P: Clone> Submitter<P> {
         let account = self.signer.address();
         // What is new needs all of this, so it is asked at once. What was sent has most of the time just been mined.
         let is_new = !self.slots.has(wanted);
-        let asked_at_once = OptionFuture::from(
-            is_new.then(|| async { join!(self.simulate(rpc, wanted, account, head), self.prices(rpc, wanted, head)) }),
-        );
+        let asking = async { join!(self.simulate(rpc, wanted, account, head), self.prices(rpc, wanted, head)) };
+        let asked_at_once = OptionFuture::from(is_new.then_some(asking));
         let (nonce, asked) = join!(rpc.transaction_count(account, head.number), asked_at_once);
         let nonce = *self.account_nonce.insert(nonce?);
         let attempts = self.attempts(rpc, wanted, nonce).await?;

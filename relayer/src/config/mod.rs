@@ -147,7 +147,7 @@ pub enum Signer {
         pin_file: PathBuf,
     },
     /// In a vault.
-    Vault(Vault),
+    Vault(Box<Vault>),
 }
 
 /// How a key comes to be in memory.

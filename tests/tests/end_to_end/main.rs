@@ -6,6 +6,7 @@ mod artifacts;
 mod cancellations;
 #[path = "../../../relayer/src/traces/tests/collecting.rs"]
 mod collecting;
+mod custody;
 mod endurance;
 mod faults;
 mod flood;

@@ -8,7 +8,7 @@ use crate::world::{PATIENCE, World};
 
 impl World {
     /// Has a seat read its configuration again, and waits for what it says to that.
-    async fn reload(&mut self, seat: usize, expected: &str) {
+    pub(crate) async fn reload(&mut self, seat: usize, expected: &str) {
         let log = self.stage.ring.seats()[seat].log().to_owned();
         let count = |log: &str| log.matches(expected).count();
         let before = count(&fs::read_to_string(&log).unwrap());

@@ -132,7 +132,7 @@ impl Check<'_> {
             Ok(client) => client,
             Err(reason) => return self.problem(entry.field("authorities_file"), reason),
         };
-        Some(Signer::Vault(Vault {
+        Some(Signer::Vault(Box::new(Vault {
             client,
             url,
             namespace: raw.namespace.clone(),
@@ -141,7 +141,7 @@ impl Check<'_> {
             path: raw.path.clone(),
             field: raw.field.clone().unwrap_or_else(|| "key".to_owned()),
             transit,
-        }))
+        })))
     }
 }
 
