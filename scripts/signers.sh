@@ -32,4 +32,9 @@ export SOFTHSM2_CONF=$folder/softhsm2.conf
 bao=${VENV:-target/signers-venv}/bin/bao
 [[ -x $bao ]] || bao=$(command -v bao || command -v vault || true)
 
-"$program" ${module:+--softhsm "$module"} ${bao:+--bao "$bao"} "$@"
+python=${VENV:-target/signers-venv}/bin/python
+"$python" -c 'import moto.server' 2>/dev/null || python=
+# Worth nothing: moto asks for none, and the provider's chain has to find some.
+export AWS_ACCESS_KEY_ID=suite AWS_SECRET_ACCESS_KEY=a-secret-of-the-suite AWS_EC2_METADATA_DISABLED=true
+
+"$program" ${python:+--moto "$python"} ${module:+--softhsm "$module"} ${bao:+--bao "$bao"} "$@"

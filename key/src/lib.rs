@@ -4,6 +4,8 @@
 //! Whatever a service answers is checked before it is believed: a signature has low s (EIP-2) and recovers to the address that
 //! was learnt when the key was opened, or it is no signature of this key.
 
+#[cfg(feature = "aws-kms")]
+pub mod aws_kms;
 mod error;
 mod local;
 #[cfg(feature = "memory")]
@@ -12,7 +14,7 @@ pub mod memory;
 pub mod pkcs11;
 #[cfg(feature = "memory")]
 pub mod share;
-#[cfg(any(feature = "pkcs11", test))]
+#[cfg(any(feature = "aws-kms", feature = "pkcs11", test))]
 mod signature;
 #[cfg(feature = "memory")]
 pub mod unlock;

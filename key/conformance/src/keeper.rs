@@ -2,6 +2,7 @@
 
 mod keystore;
 mod memory;
+mod moto;
 mod softhsm;
 mod vault;
 
@@ -13,6 +14,7 @@ use crate::proxy::Proxy;
 
 pub(crate) use keystore::Keystore;
 pub(crate) use memory::Memory;
+pub(crate) use moto::Moto;
 pub(crate) use softhsm::SoftHsm;
 pub(crate) use vault::Vault;
 

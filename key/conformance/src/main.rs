@@ -12,7 +12,7 @@ use clap::Parser;
 use eyre::{Result, WrapErr as _};
 
 use crate::{
-    keeper::{Keystore, Memory, Missing, SoftHsm, Vault},
+    keeper::{Keystore, Memory, Missing, Moto, SoftHsm, Vault},
     report::{Entry, Report},
 };
 
@@ -26,6 +26,9 @@ struct Arguments {
     /// The server of OpenBao or Vault; without it those are not run
     #[arg(long, value_name = "PROGRAM")]
     bao: Option<PathBuf>,
+    /// A Python that has moto; without it AWS KMS is not run
+    #[arg(long, value_name = "PROGRAM")]
+    moto: Option<PathBuf>,
     /// The library of SoftHSM 2; without it PKCS#11 is not run
     #[arg(long, value_name = "FILE")]
     softhsm: Option<PathBuf>,
@@ -34,8 +37,7 @@ struct Arguments {
 }
 
 /// The ways that are asked for and do not exist yet, or cannot be tried here.
-const NOT_RUN: [(&str, &str); 5] = [
-    ("aws_kms", "not built yet"),
+const NOT_RUN: [(&str, &str); 4] = [
     ("gcp_kms", "not built yet"),
     ("azure_kv", "not built yet"),
     ("enclave", "not built yet"),
@@ -69,6 +71,9 @@ async fn run(arguments: Arguments) -> Result<bool> {
     }
     if is_wanted("pkcs11") {
         report.add("pkcs11", entry("pkcs11", SoftHsm::start(arguments.softhsm.as_deref())).await);
+    }
+    if is_wanted("aws_kms") {
+        report.add("aws_kms", entry("aws_kms", Moto::start(arguments.moto.as_deref()).await).await);
     }
     for (name, wrapped) in [("vault", false), ("vault_transit", true)] {
         if is_wanted(name) {

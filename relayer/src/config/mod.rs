@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Dura
 use reqwest::{Client, Url};
 use ring_contracts::{Address, Charter, Domain};
 use ring_core::{Announced, Settings, SettingsError};
-use ring_key::{memory::MemoryKey, pkcs11, vault::Transit};
+use ring_key::{aws_kms::AwsKmsSettings, memory::MemoryKey, pkcs11, vault::Transit};
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
@@ -133,6 +133,8 @@ pub enum Signer {
         /// The file with its password.
         password_file: PathBuf,
     },
+    /// In AWS KMS.
+    AwsKms(AwsKmsSettings),
     /// In memory, for a time.
     Memory(Memory),
     /// In an HSM.

@@ -88,9 +88,19 @@ pub(super) struct Cap {
 pub(super) struct Signer {
     pub(super) keystore: Option<String>,
     pub(super) password_file: Option<String>,
+    pub(super) aws_kms: Option<AwsKms>,
     pub(super) memory: Option<Memory>,
     pub(super) pkcs11: Option<Pkcs11>,
     pub(super) vault: Option<Vault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AwsKms {
+    pub(super) key_id: String,
+    pub(super) region: Option<String>,
+    pub(super) profile: Option<String>,
+    pub(super) endpoint: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

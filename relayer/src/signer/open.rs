@@ -6,6 +6,7 @@ use reqwest::Client;
 use ring_contracts::Domain;
 use ring_key::{
     Key, LocalKey,
+    aws_kms::AwsKmsKey,
     pkcs11::{Pkcs11Key, Pkcs11Settings},
     vault::{Login, SecretSource, VaultKey, VaultSettings},
 };
@@ -23,6 +24,7 @@ impl KeySigner {
     pub async fn open(signer: &config::Signer, domain: Domain) -> Result<Self, SignerError> {
         let key: Box<dyn Key> = match signer {
             config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
+            config::Signer::AwsKms(settings) => Box::new(AwsKmsKey::open(settings.clone()).await?),
             // Where it can be unlocked is served by the seat that runs.
             config::Signer::Memory(memory) => Box::new(memory.key()),
             config::Signer::Pkcs11 { module, token, label, pin_file } => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
-use ring_key::{pkcs11::Token, vault::Transit};
+use ring_key::{aws_kms::AwsKmsSettings, pkcs11::Token, vault::Transit};
 
 use super::{Check, evidence::Entry};
 use crate::{
@@ -21,18 +21,20 @@ const WARNING: u64 = 3_600;
 
 impl Check<'_> {
     pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw::Signer { keystore, password_file, memory, pkcs11, vault } = &raw.signer;
-        match (keystore, memory, pkcs11, vault) {
-            (Some(keystore), None, None, None) => self.keystore(keystore, password_file.as_deref()),
-            (None, Some(memory), None, None) => self.memory(memory),
-            (None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
-            (None, None, None, Some(vault)) => self.vault(vault),
-            (None, None, None, None) => self.problem(
+        let raw::Signer { keystore, password_file, aws_kms, memory, pkcs11, vault } = &raw.signer;
+        match (keystore, aws_kms, memory, pkcs11, vault) {
+            (Some(keystore), None, None, None, None) => self.keystore(keystore, password_file.as_deref()),
+            (None, Some(aws_kms), None, None, None) => self.aws_kms(aws_kms),
+            (None, None, Some(memory), None, None) => self.memory(memory),
+            (None, None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
+            (None, None, None, None, Some(vault)) => self.vault(vault),
+            (None, None, None, None, None) => self.problem(
                 "signer",
-                "it has no key: give `keystore` and `password_file`, or [signer.memory], [signer.pkcs11] or [signer.vault]",
+                "it has no key: give `keystore` and `password_file`, or [signer.aws_kms], [signer.memory], [signer.pkcs11] or \
+                 [signer.vault]",
             ),
             _ => self
-                .problem("signer", "a seat has one key, and here are several: leave one of keystore, memory, pkcs11 and vault"),
+                .problem("signer", "a seat has one key, and here are several: leave one of keystore, aws_kms, memory, pkcs11 and vault"),
         }
     }
 
@@ -48,6 +50,24 @@ impl Check<'_> {
         let password_file = self.base.join(password_file);
         self.secret("signer.password_file", &password_file);
         Some(Signer::Keystore { keystore, password_file })
+    }
+
+    fn aws_kms(&mut self, raw: &raw::AwsKms) -> Option<Signer> {
+        if let Some(endpoint) = &raw.endpoint {
+            self.service("signer.aws_kms.endpoint".to_owned(), endpoint)?;
+        }
+        let raw::AwsKms { key_id, region, profile, endpoint } = raw;
+        let (key_id, region) = (key_id.clone(), region.clone());
+        Some(Signer::AwsKms(AwsKmsSettings { key_id, region, profile: profile.clone(), endpoint: endpoint.clone() }))
+    }
+
+    /// The address of a service, which is spoken to in the clear only on this host.
+    fn service(&mut self, field: String, text: &str) -> Option<Url> {
+        match text.parse::<Url>() {
+            Ok(url) if url.scheme() == "https" || url.scheme() == "http" && tls::is_local(&url) => Some(url),
+            Ok(_) => self.problem(field, "it has to be https://; http:// is for addresses of this host only"),
+            Err(error) => self.problem(field, format!("{text:?} is no URL: {error}")),
+        }
     }
 
     fn memory(&mut self, raw: &raw::Memory) -> Option<Signer> {
@@ -121,13 +141,7 @@ impl Check<'_> {
                     .problem(entry.field("transit_mount"), "of use only with transit_key, the name of transit's key");
             }
         };
-        let url = match raw.url.parse::<Url>() {
-            Ok(url) if url.scheme() == "https" || url.scheme() == "http" && tls::is_local(&url) => Some(url),
-            Ok(_) => {
-                self.problem(entry.field("url"), "it has to be https://; http:// is for addresses of this host only")
-            }
-            Err(error) => self.problem(entry.field("url"), format!("{:?} is no URL: {error}", raw.url)),
-        }?;
+        let url = self.service(entry.field("url"), &raw.url)?;
         let client = match client(&url, authorities?.as_deref()) {
             Ok(client) => client,
             Err(reason) => return self.problem(entry.field("authorities_file"), reason),

@@ -35,6 +35,13 @@ fn a_vault_is_logged_in_to_by_a_token_or_a_role_and_may_wrap_the_key() {
 }
 
 #[test]
+fn a_key_in_aws_is_named_by_its_id_and_the_rest_is_the_chains_business() {
+    let config = load(&with_signer("[signer.aws_kms]\nkey_id = \"alias/seat-0\"")).unwrap();
+    let Signer::AwsKms(settings) = config.signer else { panic!("{:?}", config.signer) };
+    assert_eq!((&*settings.key_id, settings.region, settings.endpoint), ("alias/seat-0", None, None));
+}
+
+#[test]
 fn a_key_in_memory_has_a_place_to_be_unlocked_at_and_a_time() {
     let text = format!("[signer.memory]\n{MEMORY}");
     let Signer::Memory(memory) = load(&with_signer(&text)).unwrap().signer else { panic!("another signer") };
@@ -52,6 +59,7 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         (String::new(), "signer", "no key"),
         (format!("{KEYSTORE}\n{}", vault(token)), "signer", "several"),
         ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
+        ("[signer.aws_kms]\nkey_id = \"a\"\nendpoint = \"http://a\"".into(), "signer.aws_kms.endpoint", "https://"),
         (format!("[signer.memory]\n{}", MEMORY.replace("0001", "")), "signer.memory.address", "not an address"),
         (format!("[signer.memory]\n{}", MEMORY.replace("28800", "0")), "signer.memory.lease_seconds", "at least 1"),
         (format!("[signer.memory]\n{MEMORY}shares = 1"), "signer.memory.shares", "2 to 255"),
