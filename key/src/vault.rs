@@ -177,10 +177,15 @@ impl Vault {
     async fn key(&self, tokens: &Tokens) -> Result<LocalKey, KeyError> {
         let token = tokens.get().await?;
         let text = match self.secret(&token).await {
-            Err(Refusal::Forbidden) => {
-                // Tokens end before their time, too: revoked, or of a vault that was restored.
+            // Tokens end before their time, too: revoked, or of a vault that was restored. If a new one is of no use either, it
+            // is the policy, and a login for each try would only fill the vault with tokens.
+            Err(Refusal::Forbidden) if !tokens.were_useless_lately() => {
                 let token = tokens.replace(&token).await?;
-                self.secret(&token).await
+                let read = self.secret(&token).await;
+                if matches!(read, Err(Refusal::Forbidden)) {
+                    tokens.note_useless();
+                }
+                read
             }
             read => read,
         };

@@ -194,9 +194,9 @@ impl fmt::Display for Story {
 /// Prints the story of the seat with this configuration, and writes the proof to a new file if asked to.
 ///
 /// # Errors
-/// The configuration, key or store cannot be read; the seat is not halted; there is no proof, or its file exists.
-pub async fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result<()> {
-    let (config, store, state) = offline::open(config_file).await?;
+/// The configuration or store cannot be read; the seat is not halted; there is no proof, or its file exists.
+pub fn run(config_file: &Path, json: bool, proof: Option<&Path>) -> eyre::Result<()> {
+    let (config, store, state) = offline::open(config_file)?;
     let story = Story::of(&state, &store)?;
     let story = story.ok_or_else(|| {
         eyre!("seat {} of ring {} is not halted: there is nothing to explain", state.seat(), config.ring.id)

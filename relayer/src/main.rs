@@ -42,13 +42,13 @@ async fn run(cli: Cli) -> eyre::Result<()> {
         Command::Rebuild => Seat::load(cli.only_config()?).await?.rebuild().await,
         Command::Restored => Seat::load(cli.only_config()?).await?.restored(),
         Command::Backup { out } => {
-            println!("{} records are in {}", offline::backup(cli.only_config()?, out).await?, out.display());
+            println!("{} records are in {}", offline::backup(cli.only_config()?, out)?, out.display());
             Ok(())
         }
         Command::Resume { epoch } => Seat::load(cli.only_config()?).await?.resume(*epoch).await,
-        Command::Explain { json, proof } => explain::run(cli.only_config()?, *json, proof.as_deref()).await,
+        Command::Explain { json, proof } => explain::run(cli.only_config()?, *json, proof.as_deref()),
         Command::CheckStore => {
-            println!("{} records, none of them damaged", offline::check_store(cli.only_config()?).await?);
+            println!("{} records, none of them damaged", offline::check_store(cli.only_config()?)?);
             Ok(())
         }
         Command::Check => {

@@ -5,36 +5,33 @@ use std::path::Path;
 use ring_core::State;
 
 use crate::{
-    chain::TransactionSigner as _,
     config::Config,
-    signer::KeySigner,
     store::{Identity, Store},
 };
 
 /// Reads the whole store, and returns how many records it has.
 ///
 /// # Errors
-/// The configuration, key or store cannot be read; a record is damaged.
-pub async fn check_store(config_file: &Path) -> eyre::Result<i64> {
-    Ok(open(config_file).await?.1.verify()?)
+/// The configuration or store cannot be read; a record is damaged.
+pub fn check_store(config_file: &Path) -> eyre::Result<i64> {
+    Ok(open(config_file)?.1.verify()?)
 }
 
 /// Copies the store into a new file, which halts whatever seat is started from it, and returns how many records it has.
 ///
 /// # Errors
 /// As [`check_store`]; the file is there already, or cannot be written.
-pub async fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
-    let (_, store, _) = open(config_file).await?;
+pub fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
+    let (_, store, _) = open(config_file)?;
     let records = store.verify()?;
     store.copy_to(out)?;
     Ok(records)
 }
 
-/// The configuration, the store, and the state in it.
-pub(crate) async fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
+/// The configuration, the store, and the state in it. Its key is not asked for: it may be what cannot be reached.
+pub(crate) fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
     let config = Config::load(config_file)?;
-    let key = KeySigner::open(&config.signer, config.chain.domain).await?;
-    let settings = config.settings(key.address())?;
+    let settings = config.settings_by_peers()?;
     let identity = Identity { domain: settings.domain, ring: settings.ring, key: settings.key };
     let (store, records) = Store::open(&config.store, identity)?;
     let state = State::restore(settings, records)?;

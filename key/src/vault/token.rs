@@ -18,6 +18,8 @@ use crate::KeyError;
 
 /// After a renewal that failed, and at least between two.
 const PAUSE: Duration = Duration::from_secs(5);
+/// For how long nobody logs in again after a new token was of no use.
+const USELESS: Duration = Duration::from_secs(30);
 
 /// A token, and how long it is good.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ struct Shared {
     current: RwLock<Option<Token>>,
     /// One login at a time.
     login: Mutex<()>,
+    /// When a new token was refused.
+    useless: RwLock<Option<Instant>>,
     changed: tokio::sync::Notify,
 }
 
@@ -68,7 +72,8 @@ struct Own {
 
 impl Tokens {
     pub(super) fn new(vault: Arc<Vault>) -> Self {
-        let shared = Shared { vault, current: RwLock::default(), login: Mutex::default(), changed: Default::default() };
+        let (current, login, useless, changed) = Default::default();
+        let shared = Shared { vault, current, login, useless, changed };
         let shared = Arc::new(shared);
         let (renewing, handle) = abortable(renew(shared.clone()));
         tokio::spawn(renewing);
@@ -81,6 +86,17 @@ impl Tokens {
             Some(token) => Ok(token.secret),
             None => self.shared.log_in(None).await,
         }
+    }
+
+    /// Whether a token that was just got was refused, not long ago.
+    pub(super) fn were_useless_lately(&self) -> bool {
+        let useless = self.shared.useless.read().unwrap_or_else(PoisonError::into_inner);
+        useless.is_some_and(|at| at.elapsed() < USELESS)
+    }
+
+    /// A token that was just got was refused.
+    pub(super) fn note_useless(&self) {
+        *self.shared.useless.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Another one than this, which was refused.

@@ -308,6 +308,9 @@ pub enum SeatError {
     /// The settings do not fit the key.
     #[error("signer: {0}")]
     Settings(#[from] SettingsError),
+    /// Which seat this is cannot be told from the peers.
+    #[error("peers.seat: every seat of the ring is listed: list every seat but this one")]
+    NoneLeftOut,
     /// The peers are not those of this seat.
     #[error(
         "peers.seat: the signer's key is that of seat {key}, and the peers listed are those of seat {listed}: use the key \
@@ -329,11 +332,25 @@ impl Config {
     pub fn settings(&self, key: Address) -> Result<Settings, SeatError> {
         let settings = self.settings_unchecked(key);
         let seat = settings.check()?;
-        let listed: BTreeSet<usize> = self.peers.iter().flat_map(|peers| &peers.seats).map(|peer| peer.seat).collect();
-        match (0..self.ring.charter.seats.len()).find(|seat| !listed.contains(seat)) {
+        match self.seat_left_out() {
             Some(missing) if missing != seat => Err(SeatError::OtherSeat { key: seat, listed: missing }),
             _ => Ok(settings),
         }
+    }
+
+    /// The settings of the seat that the peers listed leave out, whether its key can be reached or not.
+    ///
+    /// # Errors
+    /// Every seat is listed, or what is left out makes no sense.
+    pub fn settings_by_peers(&self) -> Result<Settings, SeatError> {
+        let key =
+            self.seat_left_out().and_then(|seat| self.ring.charter.seats.get(seat)).ok_or(SeatError::NoneLeftOut)?;
+        self.settings(*key)
+    }
+
+    fn seat_left_out(&self) -> Option<usize> {
+        let listed: BTreeSet<usize> = self.peers.iter().flat_map(|peers| &peers.seats).map(|peer| peer.seat).collect();
+        (0..self.ring.charter.seats.len()).find(|seat| !listed.contains(seat))
     }
 
     fn settings_unchecked(&self, key: Address) -> Settings {

@@ -117,6 +117,18 @@ fn seat(number: u8) -> Address {
 }
 
 #[test]
+fn which_seat_this_is_can_be_told_without_its_key() {
+    assert_eq!(load(FILE).unwrap().settings_by_peers().unwrap().key, seat(0));
+    let other = with("seat = 1\n", "seat = 0\n").replace("\"seat-1.crt\"", "\"seat-0.crt\"");
+    let own = other.replacen(
+        "certificate = \"seat-0.crt\"\nprivate_key = \"seat-0.key\"",
+        "certificate = \"seat-1.crt\"\nprivate_key = \"seat-1.key\"",
+        1,
+    );
+    assert_eq!(load(&own).unwrap().settings_by_peers().unwrap().key, seat(1));
+}
+
+#[test]
 fn a_full_file_becomes_settings() {
     let folder = folder();
     let config = load_from(&folder, FILE, &[]).unwrap();
