@@ -12,7 +12,7 @@ use ring_contracts::RequestId;
 use crate::{
     action::{ActionCommand, FormationArgs},
     amount::Amount,
-    time,
+    paper, time,
 };
 
 const AFTER_HELP: &str = "\
@@ -68,6 +68,9 @@ pub enum Command {
     New(NewArgs),
     /// Put a private key or the key of a mnemonic into an encrypted keystore
     Import(ImportArgs),
+    /// A key on paper: make one and a sheet to print, or check one by typing it again; without a network
+    #[command(subcommand)]
+    Paper(PaperCommand),
     /// Decrypt a keystore and print its address
     Address(KeyArgs),
     /// Deploy a contract: at the same address on every chain for the same master, guardian and salt
@@ -229,6 +232,32 @@ pub struct NewArgs {
     /// Make guesses at the password cheap (scrypt with N = 2^13 instead of 2^18): for trials, and where memory is short
     #[arg(long)]
     pub light: bool,
+}
+
+/// A key on paper.
+#[derive(Debug, Subcommand)]
+pub enum PaperCommand {
+    /// Make a new mnemonic, and a sheet with it: print the file, check the print, delete the file
+    New {
+        /// The sheet to write; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// How many words
+        #[arg(long, value_name = "N", default_value_t = 24, value_parser = parse_words)]
+        words: usize,
+    },
+    /// Type a mnemonic from its sheet, and see whether it makes the key that it should
+    Check {
+        /// The address on the sheet
+        #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+        address: Address,
+        /// A file with the mnemonic [default: ask on the terminal]
+        #[arg(long, value_name = "FILE")]
+        mnemonic_file: Option<PathBuf>,
+        /// Which key of the mnemonic: m/44'/60'/0'/0/N
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        index: u32,
+    },
 }
 
 /// A key from elsewhere.
@@ -489,4 +518,9 @@ mod tests {
             assert!(parse_id(text).is_err(), "{text}");
         }
     }
+}
+
+fn parse_words(text: &str) -> Result<usize, String> {
+    let words = text.parse().ok().filter(|words| paper::WORDS.contains(words));
+    words.ok_or_else(|| format!("{text:?} is not a number of words for paper: write 12 or 24"))
 }

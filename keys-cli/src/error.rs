@@ -13,6 +13,7 @@ use crate::{
     deploy::DeployError,
     description::DescriptionError,
     function::FunctionError,
+    paper::PaperError,
     prove::ProofError,
     request::RequestFailure,
     ring::RingError,
@@ -49,6 +50,8 @@ pub enum Error {
     Function(#[from] FunctionError),
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
+    #[error(transparent)]
+    Paper(#[from] PaperError),
     #[error(transparent)]
     Proof(#[from] ProofError),
     #[error(transparent)]
@@ -168,6 +171,8 @@ impl Error {
             | Self::Sharing(SharingError::Count(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
             Self::File(_) | Self::Keystore(_) | Self::Secret(_) | Self::SigningFailed { .. } => 3,
+            Self::Paper(PaperError::OtherAddress { .. }) => 4,
+            Self::Paper(_) => 3,
             Self::Sharing(SharingError::File(_) | SharingError::Secret(_) | SharingError::Share { .. }) => 3,
             Self::Sharing(SharingError::Unlock(UnlockError::Unreachable { .. })) => 5,
             Self::Sharing(SharingError::Unlock(UnlockError::Refused(_))) => 6,

@@ -12,6 +12,7 @@ pub mod description;
 pub mod error;
 pub mod function;
 pub mod output;
+pub mod paper;
 pub mod prove;
 pub mod request;
 pub mod revert;

@@ -12,12 +12,13 @@ use crate::{
     action::{self, Document, Preparation, Wish},
     chain::Chain,
     cli::{
-        CancelArgs, Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PrepareArgs,
-        PrepareCommand, PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
+        CancelArgs, Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PaperCommand,
+        PrepareArgs, PrepareCommand, PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
     },
     deploy, description,
     error::Error,
     output::{Output, tell},
+    paper::{self, Paper},
     prove,
     request::{self, Payment, Relayer, RequestFailure, Wanted},
     ring::Ring,
@@ -35,6 +36,28 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     match command {
         Command::New(args) => new(&args, output),
         Command::Import(args) => import(&args, output),
+        Command::Paper(PaperCommand::New { out, words }) => {
+            files::check_absent(&out)?;
+            let paper = Paper::generate(words)?;
+            paper.write(&out)?;
+            let check_words = paper::check_words(paper.address);
+            let text = format_args!(
+                "{}: the sheet of {} ({check_words}). Print it, check the print by `ring-keys paper check`, delete the file",
+                out.display(),
+                paper.address
+            );
+            Ok(output.result(text, &json!({ "address": paper.address, "checkWords": check_words, "sheet": out }))?)
+        }
+        Command::Paper(PaperCommand::Check { address, mnemonic_file, index }) => {
+            let typed = match mnemonic_file {
+                Some(file) => secret::from_file(&file)?,
+                None => secret::from_terminal("the words of the sheet", "--mnemonic-file")?,
+            };
+            let address = paper::check(&typed, index, address)?.address();
+            let check_words = paper::check_words(address);
+            let text = format_args!("these words make the key of {address} ({check_words})");
+            Ok(output.result(text, &json!({ "address": address, "checkWords": check_words }))?)
+        }
         Command::Address(args) => show_address(open(&args)?.address(), None, output),
         Command::Deploy(args) => deploy(&global, &args, output).await,
         Command::Ring(RingCommand::Show { ring }) => {

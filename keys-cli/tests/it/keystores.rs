@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use alloy::hex;
 use serde_json::{Value, json};
@@ -188,4 +188,37 @@ fn what_is_no_key_is_not_imported_and_not_shown() {
         run.refused(3, &["not a mnemonic"]);
     }
     assert!(!place.path("key.json").exists());
+}
+
+#[test]
+fn a_key_on_paper_is_checked_by_its_words_and_used_by_import() {
+    let place = Place::new();
+    let made = place.run("paper new --out sheet.txt --json").json();
+    let address = made["address"].as_str().expect("an address");
+    assert_eq!(fs::metadata(place.path("sheet.txt")).expect("it is there").permissions().mode() & 0o777, 0o600);
+    let sheet = fs::read_to_string(place.path("sheet.txt")).expect("it is text");
+    assert!(sheet.to_lowercase().contains(address) && sheet.contains(made["checkWords"].as_str().expect("words")));
+    // As a person reads them: by their numbers.
+    let mut words: Vec<(usize, &str)> = Vec::new();
+    for line in sheet.lines().filter(|line| line.starts_with(char::is_whitespace)) {
+        let mut cells = line.split_whitespace();
+        while let (Some(number), Some(word)) = (cells.next().and_then(|number| number.parse().ok()), cells.next()) {
+            words.push((number, word));
+        }
+    }
+    words.sort_unstable();
+    let phrase: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
+    assert_eq!(phrase.len(), 24);
+    place.write("typed", &phrase.join("\n"));
+    let checked = place.run(&format!("paper check --address {address} --mnemonic-file typed --json")).json();
+    assert_eq!(checked, json!({ "address": made["address"], "checkWords": made["checkWords"] }));
+    let imported = place.run("import --light --mnemonic-file typed --out key.json --password-file password").ok();
+    assert_eq!(imported.out.trim().to_lowercase(), address);
+    let again = place.run("paper new --out sheet.txt");
+    again.refused(3, &["sheet.txt", "exists already"]);
+    assert_eq!(place.run("paper new --out other.txt --words 13").code, 2);
+    let other = "0x0000000000000000000000000000000000000001";
+    place.run(&format!("paper check --address {other} --mnemonic-file typed")).refused(4, &["is it the right sheet"]);
+    place.write("typed", &phrase[1..].join(" "));
+    place.run(&format!("paper check --address {address} --mnemonic-file typed")).refused(3, &["23 words"]);
 }
