@@ -489,6 +489,11 @@ pub(crate) fn parse_id(text: &str) -> Result<RequestId, String> {
         .map_err(|_| format!("{text:?} is not an id: write 0x and 32 hexadecimal digits, or a UUID"))
 }
 
+fn parse_words(text: &str) -> Result<usize, String> {
+    let words = text.parse().ok().filter(|words| paper::WORDS.contains(words));
+    words.ok_or_else(|| format!("{text:?} is not a number of words for paper: write 12 or 24"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -518,9 +523,4 @@ mod tests {
             assert!(parse_id(text).is_err(), "{text}");
         }
     }
-}
-
-fn parse_words(text: &str) -> Result<usize, String> {
-    let words = text.parse().ok().filter(|words| paper::WORDS.contains(words));
-    words.ok_or_else(|| format!("{text:?} is not a number of words for paper: write 12 or 24"))
 }
