@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -49,6 +49,8 @@ pub struct MemoryKey(Arc<Place>);
 
 struct Place {
     address: Address,
+    socket: PathBuf,
+    /// For how long somebody may have the key. Nothing, until a seat that runs says so.
     longest: Mutex<Duration>,
     held: Mutex<Option<Held>>,
     lease: watch::Sender<Lease>,
@@ -59,6 +61,7 @@ struct Place {
 
 /// The server at which a place is unlocked, and what wipes its key in time. Both end when this is dropped.
 pub(crate) struct Working {
+    /// Where it listens.
     pub(crate) socket: PathBuf,
     pub(crate) threshold: Option<u8>,
     pub(crate) tasks: [AbortHandle; 2],
@@ -97,29 +100,43 @@ struct Held {
 }
 
 impl MemoryKey {
-    /// The place of this address's key in this process, which is locked unless somebody unlocked it before: a seat that is
-    /// loaded anew goes on with the key that is there. Nobody has it for longer than `longest`.
-    pub fn of(address: Address, longest: Duration) -> Self {
-        static PLACES: Mutex<BTreeMap<Address, Weak<Place>>> = Mutex::new(BTreeMap::new());
+    /// The place in this process of the key of this address that is unlocked at this socket. It is locked unless somebody
+    /// unlocked it before: a seat that is loaded anew goes on with the key that is there.
+    pub fn of(address: Address, socket: &Path) -> Self {
+        static PLACES: Mutex<BTreeMap<(Address, PathBuf), Weak<Place>>> = Mutex::new(BTreeMap::new());
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = places.get(&address).and_then(Weak::upgrade) {
-            *place.longest.lock().unwrap_or_else(PoisonError::into_inner) = longest;
+        let name = (address, socket.to_owned());
+        if let Some(place) = places.get(&name).and_then(Weak::upgrade) {
             return Self(place);
         }
-        let key = Self::new(address, longest, since_start);
-        places.insert(address, Arc::downgrade(&key.0));
+        let key = Self::new(address, socket.to_owned(), since_start);
+        places.insert(name, Arc::downgrade(&key.0));
         key
     }
 
-    fn new(address: Address, longest: Duration, now: fn() -> Duration) -> Self {
-        let (longest, held, lease) = (Mutex::new(longest), Mutex::default(), watch::Sender::default());
-        Self(Arc::new(Place { address, longest, held, lease, now, working: Mutex::default() }))
+    fn new(address: Address, socket: PathBuf, now: fn() -> Duration) -> Self {
+        let (longest, held, working) = Default::default();
+        let lease = watch::Sender::default();
+        Self(Arc::new(Place { address, socket, longest, held, lease, now, working }))
+    }
+
+    /// Says for how long somebody may have the key; whoever has it for longer has it that long from now.
+    pub(crate) fn allow(&self, longest: Duration) {
+        let place = &self.0;
+        *place.longest.lock().unwrap_or_else(PoisonError::into_inner) = longest;
+        if let Some(held) = &mut *place.held() {
+            held.until = held.until.min((place.now)() + longest);
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        &self.0.socket
     }
 
     /// Takes the key, for as long as is asked for and allowed. Returns for how long.
     ///
     /// # Errors
-    /// `OtherKey`: it is another key than this one's.
+    /// `Refused`: it is another key than this one's.
     pub fn unlock(&self, key: PrivateKeySigner, wish: Option<Duration>) -> Result<Duration, KeyError> {
         let place = &self.0;
         if key.address() != place.address {
@@ -243,7 +260,8 @@ mod tests {
     #[tokio::test]
     async fn a_key_signs_within_its_lease_and_is_wiped_at_its_end() {
         let signer = PrivateKeySigner::from_slice(&[9; 32]).unwrap();
-        let key = MemoryKey::new(signer.address(), Duration::from_secs(100), now);
+        let key = MemoryKey::new(signer.address(), PathBuf::new(), now);
+        key.allow(Duration::from_secs(100));
         let mut lease = key.lease();
         assert!(matches!(key.sign(B256::ZERO).await, Err(KeyError::Unavailable { .. })), "it starts locked");
         assert_eq!(key.unlock(signer.clone(), Some(Duration::from_secs(1_000))).unwrap(), Duration::from_secs(100));
@@ -256,7 +274,11 @@ mod tests {
         assert!(key.0.held().is_none(), "wiped");
         assert_eq!(*lease.borrow_and_update(), Lease::Locked);
 
-        key.unlock(signer.clone(), Some(Duration::from_secs(5))).unwrap();
+        key.unlock(signer.clone(), None).unwrap();
+        key.allow(Duration::from_secs(7));
+        assert_eq!(key.look(), Lease::Unlocked { left: Duration::from_secs(7) }, "less is allowed by now");
+        key.allow(Duration::from_secs(100));
+        assert_eq!(key.look(), Lease::Unlocked { left: Duration::from_secs(7) }, "nobody gets more without unlocking");
         key.sign(B256::ZERO).await.unwrap();
         key.lock();
         assert!(key.0.held().is_none());
@@ -268,12 +290,15 @@ mod tests {
     #[test]
     fn a_seat_that_is_loaded_anew_goes_on_with_the_key_that_is_there() {
         let signer = PrivateKeySigner::from_slice(&[7; 32]).unwrap();
-        let first = MemoryKey::of(signer.address(), Duration::from_secs(50));
+        let place = |name: &str| MemoryKey::of(signer.address(), Path::new(name));
+        let first = place("one.sock");
+        first.allow(Duration::from_secs(50));
         first.unlock(signer.clone(), None).unwrap();
-        let second = MemoryKey::of(signer.address(), Duration::from_secs(60));
+        assert_eq!(place("another.sock").look(), Lease::Locked, "another seat with the same key");
+        let second = place("one.sock");
         drop(first);
         assert!(matches!(second.look(), Lease::Unlocked { .. }));
         drop(second);
-        assert_eq!(MemoryKey::of(signer.address(), Duration::from_secs(50)).look(), Lease::Locked);
+        assert_eq!(place("one.sock").look(), Lease::Locked);
     }
 }

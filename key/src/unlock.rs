@@ -99,18 +99,21 @@ struct Door {
     address: Address,
 }
 
-/// Lets the key be unlocked at this path, where a socket that nobody serves any more is replaced, and wipes it in time; both as
-/// long as the key has a use. With a threshold, it is made of so many shares, and not taken whole. What is so already stays.
+/// Lets the key be unlocked at its socket, for `longest` at most, and wipes it in time; both as long as the key has a use. A socket
+/// that nobody serves any more is replaced. With a threshold, the key is made of so many shares, and not taken whole. What is
+/// so already stays.
 ///
 /// # Errors
 /// The socket cannot be made, or somebody else serves it.
-pub async fn serve(key: &MemoryKey, socket: &Path, threshold: Option<u8>) -> io::Result<()> {
-    let is_so = |working: &Working| (&*working.socket, working.threshold) == (socket, threshold);
+pub async fn serve(key: &MemoryKey, threshold: Option<u8>, longest: Duration) -> io::Result<()> {
+    key.allow(longest);
+    let is_so = |working: &Working| working.threshold == threshold;
     if key.working().as_ref().is_some_and(is_so) {
         return Ok(());
     }
-    // At the same path, too, if only the threshold is another.
+    // It listens at the same path.
     drop(key.working().take());
+    let socket = key.socket();
     let server = Server::bind(socket, key, threshold).await?;
     let tasks = [tokio::spawn(server.run()), tokio::spawn(key.downgrade().expire())].map(|task| task.abort_handle());
     *key.working() = Some(Working { socket: socket.to_owned(), threshold, tasks });
@@ -308,6 +311,8 @@ mod tests {
     use super::*;
     use crate::share::split;
 
+    const LEASE: Duration = Duration::from_secs(3_600);
+
     fn signer(byte: u8) -> PrivateKeySigner {
         PrivateKeySigner::from_slice(&[byte; 32]).unwrap()
     }
@@ -319,8 +324,8 @@ mod tests {
     async fn served(byte: u8, threshold: Option<u8>) -> (tempfile::TempDir, PathBuf, MemoryKey) {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("unlock.sock");
-        let key = MemoryKey::of(signer(byte).address(), Duration::from_secs(3_600));
-        serve(&key, &socket, threshold).await.unwrap();
+        let key = MemoryKey::of(signer(byte).address(), &socket);
+        serve(&key, threshold, LEASE).await.unwrap();
         (folder, socket, key)
     }
 
@@ -358,14 +363,16 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_is_served_is_not_taken_and_one_left_over_is() {
         let (folder, socket, key) = served(23, None).await;
-        serve(&key, &socket, None).await.unwrap();
+        serve(&key, None, LEASE).await.unwrap();
         assert!(Server::bind(&socket, &key, None).await.is_err(), "by another process");
-        serve(&key, &socket, Some(2)).await.unwrap();
+        serve(&key, Some(2), LEASE).await.unwrap();
         assert_eq!(status(&socket).await.unwrap().shares_needed, Some(2));
         let left_over = folder.path().join("left-over.sock");
         drop(std::os::unix::net::UnixListener::bind(&left_over).unwrap());
-        serve(&key, &left_over, None).await.unwrap();
+        drop(key);
         assert!(!socket.exists());
+        let key = MemoryKey::of(signer(23).address(), &left_over);
+        serve(&key, None, LEASE).await.unwrap();
         drop(key);
         assert!(!left_over.exists(), "nobody has use for the key any more");
     }

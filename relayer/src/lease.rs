@@ -43,9 +43,9 @@ impl LeaseWatch {
         for missing in memory::harden() {
             warn!("{missing}");
         }
-        let (key, path) = (memory.key(), &memory.socket);
-        let served = unlock::serve(&key, path, memory.shares).await;
-        served.map_err(|why| SignerError::Socket { path: path.clone(), why })?;
+        let key = memory.key();
+        let served = unlock::serve(&key, memory.shares, memory.lease).await;
+        served.map_err(|why| SignerError::Socket { path: memory.socket.clone(), why })?;
         Ok(Self { lease: key.lease(), warning: memory.warning, handle, metrics, told: None })
     }
 

@@ -121,6 +121,12 @@ impl Shared {
         self.changed.notify_one();
     }
 
+    /// Forgets this token, unless there is another by now.
+    fn forget(&self, token: &Token) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.take_if(|current| current.secret.expose_secret() == token.secret.expose_secret());
+    }
+
     async fn log_in(&self, instead_of: Option<&SecretString>) -> Result<SecretString, KeyError> {
         let _one = self.login.lock().await;
         // Somebody else may have done it meanwhile.
@@ -188,6 +194,11 @@ async fn renew(shared: Arc<Shared>) {
                     );
                 }
                 shared.set(renewed);
+            }
+            // It was revoked, or may not be renewed. Whoever signs next logs in.
+            Err(Refusal::Forbidden) => {
+                tracing::warn!(vault = shared.vault.keeper, "the token for the vault is not renewed any more");
+                shared.forget(&token);
             }
             Err(refusal) => {
                 let error = shared.vault.told(refusal, "the token cannot be renewed any more");

@@ -15,8 +15,8 @@ async fn served(threshold: Option<u8>) -> (Place, MemoryKey) {
     let place = Place::new();
     let made = place.run("new --light --out key.json --password-file password --json").json();
     let address = made["address"].as_str().and_then(|address| address.parse().ok()).expect("an address");
-    let key = MemoryKey::of(address, Duration::from_secs(7_200));
-    unlock::serve(&key, &place.path("unlock.sock"), threshold).await.expect("the socket is served");
+    let key = MemoryKey::of(address, &place.path("unlock.sock"));
+    unlock::serve(&key, threshold, Duration::from_secs(7_200)).await.expect("the socket is served");
     (place, key)
 }
 

@@ -170,7 +170,7 @@ pub struct Memory {
 impl Memory {
     /// The key, or the place for it.
     pub fn key(&self) -> MemoryKey {
-        MemoryKey::of(self.address, self.lease)
+        MemoryKey::of(self.address, &self.socket)
     }
 }
 

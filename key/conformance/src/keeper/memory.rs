@@ -36,8 +36,8 @@ impl Memory {
     async fn make(threshold: Option<u8>) -> Result<Self> {
         let (folder, key) = (TempDir::new()?, ring_keystore::generate());
         let socket = folder.path().join("unlock.sock");
-        let place = MemoryKey::of(key.address(), LEASE);
-        unlock::serve(&place, &socket, threshold).await?;
+        let place = MemoryKey::of(key.address(), &socket);
+        unlock::serve(&place, threshold, LEASE).await?;
         let shares = match threshold {
             Some(threshold) => share::split(&key, threshold, threshold + 2)?,
             None => Vec::new(),
