@@ -90,7 +90,7 @@ ONLY ?=
 
 .PHONY: signers
 signers: $(SIGNERS_STAMP) ## Runs one suite against every way to hold a key, with the real thing behind it (ONLY=)
-	$(CARGO) build --locked -p ring-key-conformance
+	$(CARGO) build --locked -p ring-key-conformance -p ring-signer
 	@VENV=$(SIGNERS_VENV) scripts/signers.sh "$${CARGO_TARGET_DIR:-target}/debug/signers" $(ONLY)
 
 # Without Python there is neither moto nor OpenBao, unless the latter is on PATH; the suite says what was not run.
@@ -139,7 +139,7 @@ demo: $(NODE_STAMP) programs ## Runs a chain, a ring and many orders (N= W= Q= O
 programs:
 	@command -v $(CARGO) >/dev/null || { echo "$(CARGO) is not there: install Rust (rust-toolchain.toml says which)" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "cc is not there: SQLite, secp256k1 and ring are compiled from C" >&2; exit 1; }
-	$(CARGO) build --locked -p ring-relayer -p ring-keys -p ring-anvil
+	$(CARGO) build --locked -p ring-relayer -p ring-signer -p ring-keys -p ring-anvil
 
 .PHONY: artifacts
 artifacts: $(NODE_STAMP) ## Compiles the contracts into contracts/bindings/artifacts, which is committed

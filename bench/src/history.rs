@@ -116,7 +116,7 @@ impl Past {
 
     fn turn(&self, nonce: u64, requests: &[SignedRequest], records: &mut Vec<Record>) -> Result<()> {
         records.extend(requests.iter().cloned().map(Record::Request));
-        let calls = requests.iter().map(|signed| signed.request.to_call(&self.charter)).collect();
+        let calls = requests.iter().map(|signed| signed.request.to_call(self.charter.asset)).collect();
         let id = TurnId { ring: RING, epoch: EPOCH, nonce, valid_until: self.backend.expiry };
         let turn = Turn::new(id, calls).wrap_err("a turn of the history cannot be made")?;
         let digest = turn.digest(&self.domain);

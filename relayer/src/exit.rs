@@ -64,6 +64,7 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Exit> {
         SignerError::Keystore(_)
         | SignerError::Password { .. }
         | SignerError::SecretFile { .. }
+        | SignerError::OtherEnclave { .. }
         | SignerError::Socket { .. } => Exit::Config,
         SignerError::Key(KeyError::Unavailable { .. }) => Exit::Unavailable,
         SignerError::Key(KeyError::Refused { .. } | KeyError::NotAKey { .. }) => Exit::Config,

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ring_contracts::{RequestId, U256};
-use ring_core::{Phase, Refill};
+use ring_contracts::{Refill, RequestId, U256};
+use ring_core::Phase;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 

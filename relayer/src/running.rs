@@ -8,10 +8,10 @@ use alloy::{
 };
 use futures::future::BoxFuture;
 use ring_contracts::{
-    Address, B256, Bytes, Cancellation, Charter, CompactSignature, Domain, FixedBytes, Halt, Request, RequestId,
-    SignedCancellation, SignedRequest, U256,
+    Address, B256, Bytes, Cancellation, Charter, CompactSignature, Domain, FixedBytes, Halt, Refill, Request,
+    RequestId, SignedCancellation, SignedRequest, U256,
 };
-use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Refill, Settings, State};
+use ring_core::{Allowance, Block, ChainView, Message, ObservedTurn, Record, Settings, State};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -277,6 +277,7 @@ impl Signer for Key {
     fn sign_turn<'a>(
         &'a self,
         reservation: &'a DurableReservation,
+        _requests: Vec<SignedRequest>,
     ) -> BoxFuture<'a, Result<CompactSignature, SignerError>> {
         let signature = self.0.sign_hash_sync(&reservation.digest()).unwrap();
         Box::pin(std::future::ready(Ok(CompactSignature::from(signature))))

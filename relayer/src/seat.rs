@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, TransactionSigner, Watcher, WatcherSettings},
+    chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, Watcher, WatcherSettings},
     config::{self, Config, Rpc},
     driver::{Driver, Edges, Handle, Outbox},
     http,
@@ -25,7 +25,7 @@ use crate::{
     peers::{self, Peers},
     rebuild,
     refill::Refiller,
-    signer::KeySigner,
+    signer::{self, Signer},
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
     traces::{self, Tracer},
@@ -48,7 +48,7 @@ pub struct Seat {
     config: Config,
     settings: Settings,
     seat: usize,
-    signer: Arc<KeySigner>,
+    signer: Arc<dyn Signer>,
     endpoints: Endpoints,
     ring: RingView,
 }
@@ -63,7 +63,7 @@ impl Seat {
         for warning in &config.warnings {
             warn!("{warning}");
         }
-        let signer = Arc::new(KeySigner::open(&config.signer, config.chain.domain).await?);
+        let signer = signer::open(&config.signer, config.chain.domain, config.ring.id).await?;
         let settings = config.settings(signer.address())?;
         let seat = settings.check()?;
         let chain = &config.chain;

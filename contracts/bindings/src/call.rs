@@ -45,6 +45,17 @@ pub enum Effect {
     },
 }
 
+/// A transfer of a token or of the native coin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The token; zero is the native coin.
+    pub asset: Address,
+    /// Who gets it.
+    pub recipient: Address,
+    /// How much, in the asset's smallest unit.
+    pub amount: U256,
+}
+
 /// Why calls cannot be packed or unpacked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -160,13 +171,25 @@ impl Call {
     }
 }
 
-/// The asset that a call from the contract spends and how much, if it is a transfer.
-pub(crate) fn spends(target: Address, value: u128, data: &[u8]) -> Option<(Address, U256)> {
-    if data.is_empty() {
-        return Some((Address::ZERO, U256::from(value)));
+impl Effect {
+    /// What it transfers, given the ring's main asset; `None`: it is no transfer.
+    pub fn transfer(&self, main_asset: Address) -> Option<Transfer> {
+        match self {
+            Self::Pay { to, amount } => {
+                Some(Transfer { asset: main_asset, recipient: *to, amount: U256::from(*amount) })
+            }
+            Self::Call { target, value, data } => transfer(*target, *value, data),
+        }
     }
-    let (_, amount) = erc20_transfer(data)?;
-    (value == 0 && !target.is_zero()).then_some((target, amount))
+}
+
+/// What a call transfers, if it does that.
+pub(crate) fn transfer(target: Address, value: u128, data: &[u8]) -> Option<Transfer> {
+    if data.is_empty() {
+        return Some(Transfer { asset: Address::ZERO, recipient: target, amount: U256::from(value) });
+    }
+    let (recipient, amount) = erc20_transfer(data)?;
+    (value == 0 && !target.is_zero()).then_some(Transfer { asset: target, recipient, amount })
 }
 
 /// Recipient and amount of the call data of an ERC-20 `transfer` with clean words.

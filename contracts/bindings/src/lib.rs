@@ -14,6 +14,7 @@ mod domain;
 mod equivocation;
 mod execution;
 mod permission;
+mod refill;
 mod request;
 mod signature;
 mod turn;
@@ -22,8 +23,8 @@ mod witness;
 pub use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256, hex, keccak256};
 
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
-pub use action::{Action, ActionError, Halt};
-pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect};
+pub use action::{Action, ActionError, Halt, halts};
+pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect, Transfer};
 pub use cancellation::{Cancellation, SignedCancellation};
 pub use charter::{Charter, CharterError, MAX_PERIOD_SECONDS, MAX_SEATS, MAX_TURNS_PER_PERIOD, MIN_PERIOD_SECONDS};
 pub use code::{CodeError, DEPLOYMENT_PROXY, creation_code, predicted_address, verify_runtime_code};
@@ -33,6 +34,7 @@ pub use execution::Execution;
 pub use permission::{
     BARE_TRANSFER, LimitSetting, MAX_ADDRESS_WORDS, NO_AMOUNT, Permission, PermissionError, Permissions,
 };
+pub use refill::Refill;
 pub use request::{Request, RequestError, RequestId, SignedRequest};
 pub use signature::{CompactSignature, SignatureError};
 pub use turn::{Turn, TurnId};

@@ -8,8 +8,7 @@ use alloy::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    call::{self, Call, Effect},
-    charter::Charter,
+    call::{self, Call, Effect, Transfer},
     decimal,
     domain::Domain,
     signature::{self, SignatureError},
@@ -120,20 +119,28 @@ impl Request {
         })
     }
 
+    /// What the request transfers.
+    ///
+    /// # Errors
+    /// `NotATransfer`.
+    pub fn transfers(&self) -> Result<Transfer, RequestError> {
+        call::transfer(self.target, self.value, &self.data)
+            .ok_or(RequestError::NotATransfer { target: self.target, length: self.data.len() })
+    }
+
     /// The asset that the request spends and how much of it; zero is the native coin.
     ///
     /// # Errors
     /// `NotATransfer`.
     pub fn spends(&self) -> Result<(Address, U256), RequestError> {
-        call::spends(self.target, self.value, &self.data)
-            .ok_or(RequestError::NotATransfer { target: self.target, length: self.data.len() })
+        self.transfers().map(|Transfer { asset, amount, .. }| (asset, amount))
     }
 
-    /// The call that a turn of this ring makes for the request: there is just one way to write it.
-    pub fn to_call(&self, charter: &Charter) -> Call {
-        let pay = if self.data.is_empty() && charter.asset.is_zero() {
+    /// The call that a turn of a ring with this main asset makes for the request: there is just one way to write it.
+    pub fn to_call(&self, main_asset: Address) -> Call {
+        let pay = if self.data.is_empty() && main_asset.is_zero() {
             Some((self.target, self.value))
-        } else if self.target == charter.asset && self.value == 0 {
+        } else if self.target == main_asset && self.value == 0 {
             call::erc20_transfer(&self.data)
                 .filter(|(_, amount)| *amount <= U256::from(call::MAX_AMOUNT))
                 .map(|(to, amount)| (to, amount.to()))

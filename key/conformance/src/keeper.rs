@@ -1,17 +1,19 @@
 //! Who keeps a key: the real thing, made for the suite and ended with it.
 
+mod enclave;
 mod keystore;
 mod memory;
 mod moto;
 mod softhsm;
 mod vault;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256, keccak256};
 use eyre::Result;
 use ring_key::{Key, KeyError};
 
-use crate::proxy::Proxy;
+use crate::proxy::Losses;
 
+pub(crate) use enclave::Enclave;
 pub(crate) use keystore::Keystore;
 pub(crate) use memory::Memory;
 pub(crate) use moto::Moto;
@@ -58,9 +60,14 @@ pub(crate) trait Keeper {
     /// Secrets that nobody may be told.
     fn secrets(&self) -> Vec<String>;
 
-    /// Between the key and its keeper.
-    fn proxy(&self) -> Option<&Proxy> {
+    /// What can be lost between the key and its keeper.
+    fn losses(&self) -> Option<&Losses> {
         None
+    }
+
+    /// A digest that it is asked to sign, by its number.
+    fn digest(&self, number: u64) -> B256 {
+        keccak256(number.to_be_bytes())
     }
 
     /// Ends what was begun by logging in.

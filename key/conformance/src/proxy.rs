@@ -1,7 +1,9 @@
 //! A connection that breaks when it is told to.
 
 use std::{
-    net::SocketAddr,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,45 +11,84 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
 };
 
-/// Passes TCP connections on, and loses answers.
+/// How many answers are still to be lost: the question arrives, and the connection ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Losses(Arc<AtomicUsize>);
+
+impl Losses {
+    /// Loses the next so many answers.
+    pub(crate) fn lose(&self, answers: usize) {
+        self.0.store(answers, Ordering::SeqCst);
+    }
+
+    /// How many of those were not yet.
+    pub(crate) fn left(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// Passes TCP connections on.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    lose: Arc<AtomicUsize>,
+    pub(crate) losses: Losses,
 }
 
 impl Proxy {
     /// In front of `target`, until the process ends.
-    pub(crate) async fn start(target: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let (address, lose) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
-        let losing = lose.clone();
+    pub(crate) async fn start(target: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (address, losses) = (listener.local_addr()?, Losses::default());
+        let losing = losses.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, target, losing.clone()));
+                let losing = losing.clone();
+                tokio::spawn(async move {
+                    let Ok(server) = TcpStream::connect(target).await else { return };
+                    pass(client, server, losing).await;
+                });
             }
         });
-        Ok(Self { address, lose })
-    }
-
-    /// Loses the next so many answers: the question arrives, and the connection ends.
-    pub(crate) fn lose(&self, answers: usize) {
-        self.lose.store(answers, Ordering::SeqCst);
-    }
-
-    /// How many of those were not yet.
-    pub(crate) fn still_to_lose(&self) -> usize {
-        self.lose.load(Ordering::SeqCst)
+        Ok(Self { address, losses })
     }
 }
 
-async fn pass(mut client: TcpStream, target: SocketAddr, lose: Arc<AtomicUsize>) {
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+/// Passes connections to a socket of this host on.
+#[derive(Debug)]
+pub(crate) struct UnixProxy {
+    /// Where it listens.
+    pub(crate) path: PathBuf,
+    pub(crate) losses: Losses,
+}
+
+impl UnixProxy {
+    /// At `path` in front of `target`, until the process ends.
+    pub(crate) fn start(path: &Path, target: &Path) -> io::Result<Self> {
+        let (listener, losses) = (UnixListener::bind(path)?, Losses::default());
+        let (losing, target) = (losses.clone(), target.to_owned());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (losing, target) = (losing.clone(), target.clone());
+                tokio::spawn(async move {
+                    let Ok(server) = UnixStream::connect(target).await else { return };
+                    pass(client, server, losing).await;
+                });
+            }
+        });
+        Ok(Self { path: path.to_owned(), losses })
+    }
+}
+
+async fn pass<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut server: S, losses: Losses) {
     let (mut asked, mut answered) = (vec![0; 16_384], vec![0; 16_384]);
     loop {
         tokio::select! {
@@ -56,15 +97,7 @@ async fn pass(mut client: TcpStream, target: SocketAddr, lose: Arc<AtomicUsize>)
                 _ => return,
             },
             read = server.read(&mut answered) => match read {
-                Ok(count @ 1..) => {
-                    let less = |left: usize| left.checked_sub(1);
-                    if lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
-                        return;
-                    }
-                    if client.write_all(&answered[..count]).await.is_err() {
-                        return;
-                    }
-                }
+                Ok(count @ 1..) if !losses.take() && client.write_all(&answered[..count]).await.is_ok() => {}
                 _ => return,
             },
         }

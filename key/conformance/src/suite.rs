@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use alloy::primitives::{B256, Signature, U256, keccak256, uint};
+use alloy::primitives::{B256, Signature, U256, uint};
 use eyre::{Result, bail, ensure, eyre};
 use futures::future::try_join_all;
 use ring_key::{Key, KeyError, PATIENCE};
@@ -16,6 +16,8 @@ use crate::{
 const SIGNATURES: u64 = 1_000;
 /// How many are signed at once.
 const AT_ONCE: u64 = 32;
+/// The number of a digest that was not signed before.
+const NEVER_SIGNED: u64 = SIGNATURES + 1;
 /// Half the order of secp256k1's group (SEC 2): s is at most this (EIP-2).
 const HALF_ORDER: U256 = uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 
@@ -58,10 +60,6 @@ pub(crate) async fn run(mut keeper: impl Keeper) -> Entry {
     Entry { status, real: keeper.real(), p50_ms: at(50), p99_ms: at(99), checks }
 }
 
-fn digest(number: u64) -> B256 {
-    keccak256(number.to_be_bytes())
-}
-
 fn check(key: &dyn Key, digest: B256, signature: &Signature) -> Result<()> {
     let signer = signature.recover_address_from_prehash(&digest)?;
     ensure!(signer == key.address(), "the signature of {digest} is by {signer}, not by {}", key.address());
@@ -69,8 +67,9 @@ fn check(key: &dyn Key, digest: B256, signature: &Signature) -> Result<()> {
     Ok(())
 }
 
-async fn signs(key: &dyn Key) -> Result<()> {
-    check(key, digest(0), &key.sign(digest(0)).await?)
+async fn signs(keeper: &impl Keeper, key: &dyn Key) -> Result<()> {
+    let digest = keeper.digest(0);
+    check(key, digest, &key.sign(digest).await?)
 }
 
 async fn address(keeper: &impl Keeper) -> Result<bool> {
@@ -83,10 +82,11 @@ async fn signatures(keeper: &impl Keeper, times: &mut Vec<f64>) -> Result<bool> 
     let key = keeper.open().await?;
     let mut parities = [0u64; 2];
     for number in 0..SIGNATURES {
+        let digest = keeper.digest(number);
         let start = Instant::now();
-        let signature = key.sign(digest(number)).await?;
+        let signature = key.sign(digest).await?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
-        check(&*key, digest(number), &signature)?;
+        check(&*key, digest, &signature)?;
         parities[usize::from(signature.v())] += 1;
     }
     ensure!(parities.iter().all(|count| *count > SIGNATURES / 4), "recovery ids 0 and 1 came {parities:?} times");
@@ -95,36 +95,38 @@ async fn signatures(keeper: &impl Keeper, times: &mut Vec<f64>) -> Result<bool> 
 
 async fn at_once(keeper: &impl Keeper) -> Result<bool> {
     let key = &keeper.open().await?;
-    try_join_all((0..AT_ONCE).map(async |number| check(&**key, digest(number), &key.sign(digest(number)).await?)))
-        .await?;
+    try_join_all(
+        (0..AT_ONCE).map(async |number| check(&**key, keeper.digest(number), &key.sign(keeper.digest(number)).await?)),
+    )
+    .await?;
     Ok(true)
 }
 
 async fn restart(keeper: &impl Keeper) -> Result<bool> {
     for _ in 0..3 {
-        signs(&*keeper.open().await?).await?;
+        signs(keeper, &*keeper.open().await?).await?;
     }
     Ok(true)
 }
 
 async fn lost_answer(keeper: &impl Keeper) -> Result<bool> {
-    let Some(proxy) = keeper.proxy() else { return Ok(false) };
+    let Some(losses) = keeper.losses() else { return Ok(false) };
     let key = keeper.open().await?;
     for lost in 1..=2 {
-        proxy.lose(lost);
-        signs(&*key).await?;
-        ensure!(proxy.still_to_lose() == 0, "no answer was lost");
+        losses.lose(lost);
+        signs(keeper, &*key).await?;
+        ensure!(losses.left() == 0, "no answer was lost");
     }
     Ok(true)
 }
 
 async fn session(keeper: &mut impl Keeper) -> Result<bool> {
     let key = keeper.open().await?;
-    signs(&*key).await?;
+    signs(keeper, &*key).await?;
     if !keeper.end_sessions().await? {
         return Ok(false);
     }
-    signs(&*key).await?;
+    signs(keeper, &*key).await?;
     Ok(true)
 }
 
@@ -134,7 +136,7 @@ async fn absence(keeper: &mut impl Keeper) -> Result<bool> {
         return Ok(false);
     }
     let start = Instant::now();
-    let signed = key.sign(digest(1)).await;
+    let signed = key.sign(keeper.digest(1)).await;
     let took = start.elapsed();
     keeper.come_back().await?;
     match signed {
@@ -143,7 +145,7 @@ async fn absence(keeper: &mut impl Keeper) -> Result<bool> {
         Ok(_) => bail!("it signed"),
     }
     ensure!(took < PATIENCE * 2, "it took {} s to say so", took.as_secs());
-    signs(&*key).await?;
+    signs(keeper, &*key).await?;
     Ok(true)
 }
 
@@ -173,14 +175,14 @@ async fn exchange(keeper: &mut impl Keeper) -> Result<bool> {
     if !keeper.change(Fate::Exchanged).await? {
         return Ok(false);
     }
-    let signed = key.sign(digest(2)).await;
+    let signed = key.sign(keeper.digest(2)).await;
     keeper.change(Fate::AsItWas).await?;
     match signed {
         Err(KeyError::OtherKey { .. }) => {}
         Err(error) => bail!("it says that {error}"),
         Ok(_) => bail!("it signed"),
     }
-    signs(&*key).await?;
+    signs(keeper, &*key).await?;
     Ok(true)
 }
 
@@ -189,7 +191,7 @@ async fn fate(keeper: &mut impl Keeper, fate: Fate) -> Result<bool> {
     if !keeper.change(fate).await? {
         return Ok(false);
     }
-    let signed = key.sign(digest(3)).await;
+    let signed = key.sign(keeper.digest(NEVER_SIGNED)).await;
     keeper.change(Fate::AsItWas).await?;
     match (fate, signed) {
         (_, Ok(_)) => bail!("it signed"),

@@ -50,7 +50,6 @@ pub use evidence::Evidence;
 pub use halt::{Dispute, Halt, Shortfall, TermsChanged};
 pub use message::{CancelledRequest, Message, Vote};
 pub use record::{Outcome, Past, Record, Settled};
-pub use refill::Refill;
 pub use requests::{BoundTurn, Phase, Refusal, RequestStatus, Submission};
 pub use settings::{Announced, Settings, SettingsError};
 pub use state::{Overview, State};

@@ -213,7 +213,7 @@ impl State {
             || self.former.get(&nonce).is_some_and(|digests| digests.contains(&digest));
         let genuine = self.slots.get(&nonce).and_then(|slot| slot.genuine.get(&digest));
         let asked_for = |tracked: &Tracked| {
-            let call = tracked.signed.request.to_call(&self.settings.charter);
+            let call = tracked.signed.request.to_call(self.settings.charter.asset);
             agreed || genuine.is_some_and(|turn| turn.calls().contains(&call))
         };
         if self.pool.get(id).is_some_and(|tracked| !asked_for(tracked)) {

@@ -86,7 +86,7 @@ impl State {
             if request.expiry <= time || !genuine || !self.is_confirmed_in_window(tracked, view.nonce) {
                 continue;
             }
-            let call = request.to_call(&self.settings.charter);
+            let call = request.to_call(self.settings.charter.asset);
             let gas_with = gas + u64::from(call.gas);
             let fits = gas_with <= self.settings.max_gas && spending.add(&call, self.settings.charter.asset, view);
             if fits {

@@ -1,6 +1,6 @@
 //! Requests: which are taken, and what is known of each.
 
-use ring_contracts::{Address, B256, Effect, FixedBytes, Request, RequestError, RequestId, SignedRequest, U256};
+use ring_contracts::{Address, B256, Effect, FixedBytes, Request, RequestError, RequestId, SignedRequest, Turn, U256};
 use serde::Serialize;
 
 use crate::{
@@ -248,7 +248,7 @@ impl State {
     /// request genuine.
     fn check_permitted(&self, request: &Request, view: &ChainView) -> Result<(), Refusal> {
         let charter = &self.settings.charter;
-        let call = request.to_call(charter);
+        let call = request.to_call(charter.asset);
         if let Effect::Call { target, .. } = &call.effect
             && *target == view.master
         {
@@ -350,6 +350,12 @@ impl State {
     /// Whether a request that has not ended is on the disks of enough seats.
     pub fn is_accepted(&self, id: RequestId) -> bool {
         self.pool.get(id).is_some_and(|tracked| tracked.holders().len() + 1 >= self.settings.copies)
+    }
+
+    /// The requests of a turn that are known here and have not ended, as their requesters signed them.
+    pub fn requests_of(&self, turn: &Turn) -> Vec<SignedRequest> {
+        let tracked = turn.calls().iter().filter_map(|call| self.pool.get(call.request_id));
+        tracked.map(|tracked| tracked.signed.clone()).collect()
     }
 
     /// Whether a request is known here and has not ended.

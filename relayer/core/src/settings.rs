@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ring_contracts::{Address, Charter, CharterError, Domain, U256};
-
-use crate::refill::Refill;
+use ring_contracts::{Address, Charter, CharterError, Domain, Refill, U256};
 
 /// The settings of one seat. All seats of a ring share them, but for `key`.
 #[derive(Clone, Debug)]

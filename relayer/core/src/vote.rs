@@ -218,7 +218,7 @@ impl State {
             let known = self.pool.get(id);
             let given = given.remove(&id);
             let signed = given.or(known.map(|tracked| &tracked.signed)).ok_or(Objection::Unknown(id))?;
-            if signed.request.to_call(&self.settings.charter) != *call && !planted!(CallsUnchecked) {
+            if signed.request.to_call(self.settings.charter.asset) != *call && !planted!(CallsUnchecked) {
                 return Err(Objection::CallsDiffer);
             }
             if known.is_none_or(|known| !known.is_verified() || known.signed != *signed) {

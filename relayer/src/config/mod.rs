@@ -135,6 +135,11 @@ pub enum Signer {
     },
     /// In AWS KMS.
     AwsKms(AwsKmsSettings),
+    /// In the enclave, `ring-signer`.
+    Enclave {
+        /// The socket that it listens on.
+        socket: PathBuf,
+    },
     /// In memory, for a time.
     Memory(Memory),
     /// In an HSM.

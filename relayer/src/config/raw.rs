@@ -89,9 +89,16 @@ pub(super) struct Signer {
     pub(super) keystore: Option<String>,
     pub(super) password_file: Option<String>,
     pub(super) aws_kms: Option<AwsKms>,
+    pub(super) enclave: Option<Enclave>,
     pub(super) memory: Option<Memory>,
     pub(super) pkcs11: Option<Pkcs11>,
     pub(super) vault: Option<Vault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Enclave {
+    pub(super) socket: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -489,9 +489,10 @@ impl Driver {
             return Ok(());
         };
         let (signer, signed) = (self.edges.signer.clone(), self.signed.0.clone());
+        let requests = self.state.requests_of(reservation.turn());
         debug!(nonce, %digest, "signing");
         self.edges.workers.spawn(async move {
-            let result = signer.sign_turn(&reservation).await;
+            let result = signer.sign_turn(&reservation, requests).await;
             // The driver is gone only when the process ends.
             let _ = signed.send(Signed { nonce, digest, result }).await;
         });

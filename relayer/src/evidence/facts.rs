@@ -1,9 +1,6 @@
 //! A request as sources see it: decoded, and every field in one way of writing.
 
-use alloy::sol_types::SolCall as _;
-use ring_contracts::{
-    Address, Bytes, Domain, IERC20::transferCall, Request, RequestError, RequestId, SignedRequest, U256, hex,
-};
+use ring_contracts::{Address, Bytes, Domain, Request, RequestError, RequestId, SignedRequest, Transfer, hex};
 use uuid::Uuid;
 
 use super::decimal::Decimal;
@@ -31,17 +28,6 @@ pub struct Facts {
     pub transfer: Option<Transfer>,
 }
 
-/// A transfer of a token or of the native coin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transfer {
-    /// The token; zero is the native coin.
-    pub asset: Address,
-    /// Who gets it.
-    pub recipient: Address,
-    /// How much, in the asset's smallest unit.
-    pub amount: U256,
-}
-
 impl Facts {
     /// What a request asks for, and who.
     ///
@@ -50,13 +36,8 @@ impl Facts {
     pub fn of(signed: &SignedRequest, domain: &Domain) -> Result<Self, RequestError> {
         let requester = signed.requester(domain)?;
         let Request { id, ring, target, value, data, gas, expiry } = signed.request.clone();
-        let recipient = match data.is_empty() {
-            true => Some(target),
-            false => transferCall::abi_decode_validate(&data).ok().map(|call| call.to),
-        };
         // Only what the core takes for a transfer is one.
-        let spent = signed.request.spends().ok();
-        let transfer = spent.zip(recipient).map(|((asset, amount), recipient)| Transfer { asset, recipient, amount });
+        let transfer = signed.request.transfers().ok();
         Ok(Self { id, ring, target, value, data, gas, expiry, requester, transfer })
     }
 

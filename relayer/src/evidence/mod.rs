@@ -34,7 +34,7 @@ use limits::Limits;
 use refills::Rule;
 
 pub use event::{Event, EventSettings, ExpectedError};
-pub use facts::{Facts, Field, Transfer};
+pub use facts::{Facts, Field};
 pub use guard::Pace;
 pub use https::{
     AddressError, BodyError, ConditionError, ConditionSettings, Https, HttpsError, HttpsSettings, Literal, Method,
@@ -43,6 +43,7 @@ pub use https::{
 pub(crate) use limits::LONGEST_PERIOD;
 pub use limits::{Ledger, Question, RecipientLimit, RequesterLimit};
 pub use refills::Refills;
+pub use ring_contracts::Transfer;
 pub use simulation::{EVENTS, Simulation, SimulationSettings};
 pub use sql::{Sql, SqlSettings};
 pub use template::{Missing, Placeholder, Template, TemplateError};

@@ -2,8 +2,8 @@
 
 use futures::{FutureExt as _, future::BoxFuture};
 use reqwest::Url;
-use ring_contracts::{Address, Domain, Request, U256};
-use ring_core::{Evidence, Refill};
+use ring_contracts::{Address, Domain, Refill, Request, U256};
+use ring_core::Evidence;
 
 use super::{Facts, Pace, Source, Trouble, nodes::Nodes};
 

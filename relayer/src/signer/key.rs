@@ -6,14 +6,12 @@ use std::fmt;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     primitives::Signature,
-    sol_types::SolCall,
 };
 use futures::future::{BoxFuture, FutureExt};
-use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Execution, Halt, RingMultisig, SignedRequest};
-use ring_core::Refill;
+use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Halt, Refill, SignedRequest};
 use ring_key::Key;
 
-use super::{Permit, Signer, SignerError};
+use super::{Permit, Signer, SignerError, check_wanted};
 use crate::{
     chain::{TransactionSigner, Wanted},
     store::DurableReservation,
@@ -42,33 +40,6 @@ impl KeySigner {
     }
 }
 
-/// Whether a transaction does what is wanted, and nothing beside it. Sending a turn is signing it: it has to be the one
-/// that is reserved.
-fn check_wanted(domain: &Domain, transaction: &TxEip1559, wanted: &Wanted<Permit>) -> Result<(), SignerError> {
-    let refused = |why| Err(SignerError::NotWanted(why));
-    if transaction.chain_id != domain.chain_id {
-        return refused("is for another chain");
-    }
-    if transaction.to.to() != Some(&domain.contract) || !transaction.value.is_zero() {
-        return refused("calls anything but the ring's contract, or carries value");
-    }
-    let (Wanted::Turn { permit, .. } | Wanted::Halt { permit, .. }) = wanted;
-    match permit {
-        Permit::Halt if halts(&transaction.input) => Ok(()),
-        Permit::Halt => refused("does anything but halt"),
-        Permit::Turn(reservation) => match Execution::decode(&transaction.input) {
-            Some(execution) if execution.is_of(reservation.turn()) => Ok(()),
-            _ => refused("executes anything but the turn reserved"),
-        },
-    }
-}
-
-/// By a seat's word, or by proof that a key signed two contents.
-fn halts(calldata: &[u8]) -> bool {
-    RingMultisig::haltCall::abi_decode(calldata).is_ok()
-        || RingMultisig::proveEquivocationCall::abi_decode(calldata).is_ok()
-}
-
 impl TransactionSigner<Permit> for KeySigner {
     fn address(&self) -> Address {
         self.key.address()
@@ -87,6 +58,7 @@ impl Signer for KeySigner {
     fn sign_turn<'a>(
         &'a self,
         reservation: &'a DurableReservation,
+        _requests: Vec<SignedRequest>,
     ) -> BoxFuture<'a, Result<CompactSignature, SignerError>> {
         async move {
             match reservation.turn().digest(&self.domain) == reservation.digest() {

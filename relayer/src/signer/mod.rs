@@ -2,20 +2,26 @@
 //! refill of your own account", and (as the chain's [`TransactionSigner`]) "sign this transaction", which carries a reserved turn
 //! or a halt to the chain.
 
+mod enclave;
 mod key;
 mod open;
 
 use std::{io, path::PathBuf};
 
+use alloy::consensus::TxEip1559;
 use futures::future::BoxFuture;
-use ring_contracts::{Bytes, CompactSignature, Halt, SignedRequest};
-use ring_core::Refill;
+use ring_contracts::{Bytes, CompactSignature, Domain, Execution, Halt, Refill, SignedRequest, halts};
 use ring_key::KeyError;
 use ring_keystore::KeystoreError;
 
-use crate::{chain::TransactionSigner, store::DurableReservation};
+use crate::{
+    chain::{TransactionSigner, Wanted},
+    store::DurableReservation,
+};
 
+pub use enclave::EnclaveSigner;
 pub use key::KeySigner;
+pub use open::open;
 
 /// What the signer of a transaction needs to see.
 #[derive(Clone, Debug)]
@@ -28,10 +34,11 @@ pub enum Permit {
 
 /// One key, wherever it lives.
 pub trait Signer: TransactionSigner<Permit> {
-    /// Signs a turn that is reserved on disk.
+    /// Signs a turn that is reserved on disk. Its requests are for a key that wants to see for itself who asked.
     fn sign_turn<'a>(
         &'a self,
         reservation: &'a DurableReservation,
+        requests: Vec<SignedRequest>,
     ) -> BoxFuture<'a, Result<CompactSignature, SignerError>>;
 
     /// Signs a halt of one epoch: 65 bytes r ‖ s ‖ v. Sent without a signature, as its sender's word, a halt names no epoch, and
@@ -40,6 +47,27 @@ pub trait Signer: TransactionSigner<Permit> {
 
     /// Signs the refill of the key's own account at this time of the chain, in Unix seconds.
     fn sign_refill(&self, refill: Refill, ring: u32, time: u64) -> BoxFuture<'_, Result<SignedRequest, SignerError>>;
+}
+
+/// Whether a transaction does what is wanted, and nothing beside it. Sending a turn is signing it: it has to be the one
+/// that is reserved.
+fn check_wanted(domain: &Domain, transaction: &TxEip1559, wanted: &Wanted<Permit>) -> Result<(), SignerError> {
+    let refused = |why| Err(SignerError::NotWanted(why));
+    if transaction.chain_id != domain.chain_id {
+        return refused("is for another chain");
+    }
+    if transaction.to.to() != Some(&domain.contract) || !transaction.value.is_zero() {
+        return refused("calls anything but the ring's contract, or carries value");
+    }
+    let (Wanted::Turn { permit, .. } | Wanted::Halt { permit, .. }) = wanted;
+    match permit {
+        Permit::Halt if halts(&transaction.input) => Ok(()),
+        Permit::Halt => refused("does anything but halt"),
+        Permit::Turn(reservation) => match Execution::decode(&transaction.input) {
+            Some(execution) if execution.is_of(reservation.turn()) => Ok(()),
+            _ => refused("executes anything but the turn reserved"),
+        },
+    }
 }
 
 /// Why a signer does not sign.
@@ -78,6 +106,18 @@ pub enum SignerError {
     /// The transaction is not what is wanted.
     #[error("this key does not sign a transaction that {0}")]
     NotWanted(&'static str),
+    /// The enclave is of something else than this seat.
+    #[error(
+        "signer.enclave: it signs for ring {ring} of {contract} on chain {chain_id}, and this seat is of another: one of the two          is configured for something else"
+    )]
+    OtherEnclave {
+        /// Its chain.
+        chain_id: u64,
+        /// Its contract.
+        contract: ring_contracts::Address,
+        /// Its ring.
+        ring: u32,
+    },
     /// The key cannot be reached, or does not sign.
     #[error("signer: {0}")]
     Key(#[from] KeyError),

@@ -1,6 +1,6 @@
 //! Getting to the key that the configuration names.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use reqwest::Client;
 use ring_contracts::Domain;
@@ -13,30 +13,28 @@ use ring_key::{
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
-use super::{KeySigner, SignerError};
+use super::{EnclaveSigner, KeySigner, Signer, SignerError};
 use crate::config::{self, read_secret};
 
-impl KeySigner {
-    /// Gets to the key. Files with passwords, PINs and tokens are read now, not when the configuration is.
-    ///
-    /// # Errors
-    /// `Keystore`, `Password`, `SecretFile`, `Key`.
-    pub async fn open(signer: &config::Signer, domain: Domain) -> Result<Self, SignerError> {
-        let key: Box<dyn Key> = match signer {
-            config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
-            config::Signer::AwsKms(settings) => Box::new(AwsKmsKey::open(settings.clone()).await?),
-            // Where it can be unlocked is served by the seat that runs.
-            config::Signer::Memory(memory) => Box::new(memory.key()),
-            config::Signer::Pkcs11 { module, token, label, pin_file } => {
-                let pin = read_text(pin_file)?;
-                let settings =
-                    Pkcs11Settings { module: module.clone(), token: token.clone(), label: label.clone(), pin };
-                Box::new(Pkcs11Key::open(settings).await?)
-            }
-            config::Signer::Vault(vault) => Box::new(VaultKey::open(vault_settings(vault)).await?),
-        };
-        Ok(Self::new(key, domain))
-    }
+/// Gets to the key of a seat of this ring. Files with passwords, PINs and tokens are read now, not when the configuration is.
+///
+/// # Errors
+/// `Keystore`, `Password`, `SecretFile`, `Key`, `OtherEnclave`.
+pub async fn open(signer: &config::Signer, domain: Domain, ring: u32) -> Result<Arc<dyn Signer>, SignerError> {
+    let key: Box<dyn Key> = match signer {
+        config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
+        config::Signer::AwsKms(settings) => Box::new(AwsKmsKey::open(settings.clone()).await?),
+        config::Signer::Enclave { socket } => return Ok(Arc::new(EnclaveSigner::open(socket, domain, ring).await?)),
+        // Where it can be unlocked is served by the seat that runs.
+        config::Signer::Memory(memory) => Box::new(memory.key()),
+        config::Signer::Pkcs11 { module, token, label, pin_file } => {
+            let pin = read_text(pin_file)?;
+            let settings = Pkcs11Settings { module: module.clone(), token: token.clone(), label: label.clone(), pin };
+            Box::new(Pkcs11Key::open(settings).await?)
+        }
+        config::Signer::Vault(vault) => Box::new(VaultKey::open(vault_settings(vault)).await?),
+    };
+    Ok(Arc::new(KeySigner::new(key, domain)))
 }
 
 fn open_keystore(path: &Path, password_file: &Path) -> Result<LocalKey, SignerError> {

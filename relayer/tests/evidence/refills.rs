@@ -7,8 +7,8 @@ use alloy::{
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 use futures::future::BoxFuture;
-use ring_contracts::{Domain, Request, SignedRequest};
-use ring_core::{Evidence, Refill};
+use ring_contracts::{Domain, Refill, Request, SignedRequest};
+use ring_core::Evidence;
 use ring_relayer::evidence::{Facts, Pace, Refills, Source, Sources, Trouble};
 
 use crate::anvil::Anvil;

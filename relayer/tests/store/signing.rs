@@ -11,7 +11,7 @@ use ring_contracts::{Address, B256, Bytes, Charter, CompactSignature, Execution,
 use ring_relayer::{
     chain::{TransactionSigner, Wanted},
     config,
-    signer::{KeySigner, Permit, SignerError},
+    signer::{self, Permit, SignerError},
     store::{DurableReservation, Store},
 };
 
@@ -92,12 +92,13 @@ async fn a_transaction_is_signed_for_the_turn_reserved_and_nothing_else() {
 #[tokio::test]
 async fn a_wrong_password_or_keystore_is_named() {
     let bench = Bench::sqlite();
-    let signer = |keystore: &str, password: &str| config::Signer::Keystore {
+    let signer_of = |keystore: &str, password: &str| config::Signer::Keystore {
         keystore: bench.path(keystore),
         password_file: bench.path(password),
     };
-    let open =
-        async |keystore: &str, password: &str| KeySigner::open(&signer(keystore, password), DOMAIN).await.unwrap_err();
+    let open = async |keystore: &str, password: &str| {
+        signer::open(&signer_of(keystore, password), DOMAIN, 1).await.err().unwrap()
+    };
     bench.write_secret("other", "not it");
     assert!(matches!(open("key.json", "other").await, SignerError::Password { .. }));
     assert!(matches!(open("key.json", "missing").await, SignerError::SecretFile { .. }));
@@ -108,7 +109,7 @@ async fn a_wrong_password_or_keystore_is_named() {
     }
     bench.write_secret("other", &format!("{PASSWORD}\n"));
     assert_eq!(
-        KeySigner::open(&signer("key.json", "other"), DOMAIN).await.unwrap().address(),
+        signer::open(&signer_of("key.json", "other"), DOMAIN, 1).await.unwrap().address(),
         bench.key.address(),
         "a line break at the end is not part of the password"
     );

@@ -74,7 +74,7 @@ pub(crate) fn only_what_is_reserved_on_disk_can_be_signed(bench: &Bench) {
 
     store.commit(&[Record::Reserved { nonce: 0, digest, void: false }]).unwrap();
     let reservation = store.reservation(0, digest).unwrap().unwrap();
-    let signature = block_on(bench.signer().sign_turn(&reservation)).unwrap();
+    let signature = block_on(bench.signer().sign_turn(&reservation, Vec::new())).unwrap();
     assert_eq!(signature.recover(&digest), Ok(bench.key.address()));
     assert!(store.reservation(1, digest).unwrap().is_none(), "another nonce is another reservation");
 }

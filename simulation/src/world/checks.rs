@@ -143,7 +143,7 @@ impl World {
         let asked = turn.calls().iter().all(|call| {
             let contents = self.posted.get(&call.request_id);
             let charter = &self.seats[seat].settings.charter;
-            contents.is_some_and(|all| all.iter().any(|signed| signed.request.to_call(charter) == *call))
+            contents.is_some_and(|all| all.iter().any(|signed| signed.request.to_call(charter.asset) == *call))
         });
         self.check(asked, Promise::AskedFor, || format!("seat {seat} signs turn {nonce}, which nobody asked for"));
         self.thief.note_honest(digest);

@@ -255,7 +255,7 @@ impl World {
         let head = self.chain.head();
         let valid_until = (self.soon() + validity).min(signed.request.expiry);
         let id = TurnId { ring: RING, epoch: head.epoch(), nonce: head.nonce() + ahead, valid_until };
-        let call = signed.request.to_call(&self.charter);
+        let call = signed.request.to_call(self.charter.asset);
         (self.made_turn(id, vec![call]).0, vec![signed])
     }
 

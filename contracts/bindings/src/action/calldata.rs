@@ -18,6 +18,12 @@ impl Halt {
     }
 }
 
+/// Whether call data of the contract does nothing but halt a ring: by a seat's word, or by proof that a key signed two contents.
+pub fn halts(calldata: &[u8]) -> bool {
+    RingMultisig::haltCall::abi_decode(calldata).is_ok()
+        || RingMultisig::proveEquivocationCall::abi_decode(calldata).is_ok()
+}
+
 impl Action {
     /// The call data of the action. `charter` is the ring's current one; only `Revoke` and `Replace` read it.
     pub fn calldata(&self, charter: &Charter, authorization: IRingMultisig::Authorization) -> Bytes {

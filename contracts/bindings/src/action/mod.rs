@@ -14,6 +14,8 @@ use crate::{
     request::RequestId,
 };
 
+pub use calldata::halts;
+
 /// An action that takes its signer's nonce and a deadline: the master's, but for `Revoke`, which the guardian may sign
 /// too, and `AcceptMaster`, which the successor signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Fate, Keeper, Missing};
-use crate::proxy::Proxy;
+use crate::proxy::{Losses, Proxy};
 
 const ALIAS: &str = "alias/seat-0";
 const REGION: &str = "eu-central-1";
@@ -144,8 +144,8 @@ impl Keeper for Moto {
         std::env::var("AWS_SECRET_ACCESS_KEY").into_iter().collect()
     }
 
-    fn proxy(&self) -> Option<&Proxy> {
-        Some(&self.proxy)
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.proxy.losses)
     }
 
     /// Hangs, as a network does that swallows everything.

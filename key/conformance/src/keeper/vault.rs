@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{Fate, Keeper, Missing};
-use crate::proxy::Proxy;
+use crate::proxy::{Losses, Proxy};
 
 const PATH: &str = "rings/1/seat-0";
 const FIELD: &str = "key";
@@ -241,8 +241,8 @@ impl Keeper for Vault {
         vec![self.secret_id.clone(), hex::encode(self.key.to_bytes())]
     }
 
-    fn proxy(&self) -> Option<&Proxy> {
-        Some(&self.proxy)
+    fn losses(&self) -> Option<&Losses> {
+        Some(&self.proxy.losses)
     }
 
     /// Revokes every token that was got by the role.

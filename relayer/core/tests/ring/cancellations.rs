@@ -306,7 +306,7 @@ fn a_seat_signs_no_turn_with_what_it_withholds_though_it_agreed_to_it_before() {
     let charter = world.hosts[0].settings.charter.clone();
     let valid_until = world.chain.head().time + VALIDITY;
     let turn_id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until };
-    let turn = Turn::new(turn_id, vec![request.request.to_call(&charter)]).unwrap();
+    let turn = Turn::new(turn_id, vec![request.request.to_call(charter.asset)]).unwrap();
     let votes = vec![World::vote(0, &turn)];
     let content = turn.digest(&domain());
     world.feed(1, Event::Received { from: 0, message: Message::Turn { turn, requests: vec![], votes } });
@@ -330,7 +330,7 @@ fn whoever_brings_a_request_or_a_turn_with_what_was_cancelled_for_good_is_told_a
     let charter = world.hosts[0].settings.charter.clone();
     let valid_until = world.chain.head().time + VALIDITY;
     let turn_id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until };
-    let turn = Turn::new(turn_id, vec![request.request.to_call(&charter)]).unwrap();
+    let turn = Turn::new(turn_id, vec![request.request.to_call(charter.asset)]).unwrap();
     let votes = vec![World::vote(0, &turn)];
     let id = request.request.id;
     let cancellation = world.cancellation(&request.request).signature;

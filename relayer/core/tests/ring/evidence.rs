@@ -194,7 +194,7 @@ fn what_a_proposed_turn_carries_is_kept_confirmed_until_it_can_be_signed() {
     let request = held_up(&mut world);
     let id = request.request.id;
     // Seat 1 hears of a turn that the lead has yet to sign.
-    let call = request.request.to_call(&world.hosts[1].settings.charter);
+    let call = request.request.to_call(world.hosts[1].settings.charter.asset);
     let turn_id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until: world.chain.head().time + 300 };
     let turn = Turn::new(turn_id, vec![call]).unwrap();
     let vote = Vote { seat: 2, signature: sign(&world.hosts[2].signer, &turn.digest(&domain())) };

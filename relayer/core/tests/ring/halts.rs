@@ -12,7 +12,7 @@ fn halt(world: &World, seat: usize) -> Option<Halt> {
 fn turn(world: &World, number: u8, nonce: u64) -> (Turn, ring_contracts::SignedRequest) {
     let request = world.request(number, 5, FAR);
     let id = TurnId { ring: RING, epoch: 1, nonce, valid_until: world.chain.head().time + VALIDITY };
-    let call = request.request.to_call(&world.hosts[0].settings.charter);
+    let call = request.request.to_call(world.hosts[0].settings.charter.asset);
     (Turn::new(id, vec![call]).unwrap(), request)
 }
 

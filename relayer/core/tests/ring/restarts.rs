@@ -122,7 +122,7 @@ fn a_content_is_not_signed_any_more_once_one_of_its_requests_has_its_end() {
     world.mine(&sent, 60);
     world.put_back(2, vec![Record::Joined { epoch: 1, nonce: 1 }]);
     let id = TurnId { ring: RING, epoch: 1, nonce: 1, valid_until: world.chain.head().time + VALIDITY };
-    let turn = Turn::new(id, vec![request.request.to_call(&world.chain.ledger().charter)]).unwrap();
+    let turn = Turn::new(id, vec![request.request.to_call(world.chain.ledger().charter.asset)]).unwrap();
     let votes = vec![World::vote(1, &turn)];
     world.feed(2, Event::Received { from: 1, message: Message::Turn { turn, requests: vec![request], votes } });
     assert_eq!(world.hosts[2].disk.contents.len(), 1);

@@ -15,7 +15,7 @@ fn shares(actions: &[Action]) -> usize {
 fn turn_of(world: &World, nonce: u64, requests: &[&ring_contracts::SignedRequest]) -> Turn {
     let valid_until = world.chain.head().time + VALIDITY;
     let charter = &world.hosts[0].settings.charter;
-    let calls = requests.iter().map(|signed| signed.request.to_call(charter)).collect();
+    let calls = requests.iter().map(|signed| signed.request.to_call(charter.asset)).collect();
     Turn::new(TurnId { ring: RING, epoch: 1, nonce, valid_until }, calls).unwrap()
 }
 
@@ -416,7 +416,7 @@ fn a_turn_that_would_block_its_nonce_for_long_is_not_remembered() {
     let request = world.request(1, 5, FAR);
     let charter = world.hosts[0].settings.charter.clone();
     let id = TurnId { ring: RING, epoch: 1, nonce: 0, valid_until: world.chain.head().time + 10 * VALIDITY };
-    let turn = Turn::new(id, vec![request.request.to_call(&charter)]).unwrap();
+    let turn = Turn::new(id, vec![request.request.to_call(charter.asset)]).unwrap();
     let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
     let seat = &mut world.hosts[1];
     let effects = seat.step(Event::Received { from: 0, message });

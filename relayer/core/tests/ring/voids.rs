@@ -88,7 +88,7 @@ fn a_seat_that_signed_the_void_signs_no_content_of_that_nonce_any_more() {
     let void = Turn::void(RING, 1, 0).digest(&domain());
     for (lead, number, valid_until) in [(0, 1, time - 1), (2, 2, time + VALIDITY)] {
         let request = world.request(number, 5, FAR);
-        let calls = vec![request.request.to_call(&world.chain.ledger().charter)];
+        let calls = vec![request.request.to_call(world.chain.ledger().charter.asset)];
         let turn = Turn::new(TurnId { ring: RING, epoch: 1, nonce: 0, valid_until }, calls).unwrap();
         let message = Message::Turn { votes: vec![World::vote(lead, &turn)], turn, requests: vec![request] };
         world.feed(1, Event::Received { from: lead, message });

@@ -1,7 +1,7 @@
 //! When the accounts of the seats are refilled.
 
+use ring_contracts::Refill;
 use ring_contracts::{Address, U256};
-use ring_core::Refill;
 
 use super::Check;
 use crate::{

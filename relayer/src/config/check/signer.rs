@@ -21,20 +21,23 @@ const WARNING: u64 = 3_600;
 
 impl Check<'_> {
     pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw::Signer { keystore, password_file, aws_kms, memory, pkcs11, vault } = &raw.signer;
-        match (keystore, aws_kms, memory, pkcs11, vault) {
-            (Some(keystore), None, None, None, None) => self.keystore(keystore, password_file.as_deref()),
-            (None, Some(aws_kms), None, None, None) => self.aws_kms(aws_kms),
-            (None, None, Some(memory), None, None) => self.memory(memory),
-            (None, None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
-            (None, None, None, None, Some(vault)) => self.vault(vault),
-            (None, None, None, None, None) => self.problem(
+        let raw::Signer { keystore, password_file, aws_kms, enclave, memory, pkcs11, vault } = &raw.signer;
+        match (keystore, aws_kms, enclave, memory, pkcs11, vault) {
+            (Some(keystore), None, None, None, None, None) => self.keystore(keystore, password_file.as_deref()),
+            (None, Some(aws_kms), None, None, None, None) => self.aws_kms(aws_kms),
+            (None, None, Some(enclave), None, None, None) => {
+                Some(Signer::Enclave { socket: self.base.join(&enclave.socket) })
+            }
+            (None, None, None, Some(memory), None, None) => self.memory(memory),
+            (None, None, None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
+            (None, None, None, None, None, Some(vault)) => self.vault(vault),
+            (None, None, None, None, None, None) => self.problem(
                 "signer",
-                "it has no key: give `keystore` and `password_file`, or [signer.aws_kms], [signer.memory], [signer.pkcs11] or \
-                 [signer.vault]",
+                "it has no key: give `keystore` and `password_file`, or [signer.aws_kms], [signer.enclave], [signer.memory], \
+                 [signer.pkcs11] or [signer.vault]",
             ),
             _ => self
-                .problem("signer", "a seat has one key, and here are several: leave one of keystore, aws_kms, memory, pkcs11 and vault"),
+                .problem("signer", "a seat has one key, and here are several: leave one of keystore, aws_kms, enclave, memory, pkcs11 and vault"),
         }
     }
 

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use alloy::signers::{SignerSync, local::PrivateKeySigner};
 use ring_contracts::{
-    Address, B256, Bytes, Call, Cancellation, Charter, CompactSignature, Domain, Effect, Request, RequestId, Seat,
-    SignedCancellation, SignedRequest, Turn, TurnId, U256, witness,
+    Address, B256, Bytes, Call, Cancellation, Charter, CompactSignature, Domain, Effect, Refill, Request, RequestId,
+    Seat, SignedCancellation, SignedRequest, Turn, TurnId, U256, witness,
 };
 use ring_core::{
-    Action, CancelledRequest, Cancelling, Effects, Event, Evidence, Message, Past, Phase, Record, Refill, Refusal,
-    Settings, Submission, Vote,
+    Action, CancelledRequest, Cancelling, Effects, Event, Evidence, Message, Past, Phase, Record, Refusal, Settings,
+    Submission, Vote,
 };
 
 use chain::{Chain, Transaction};

@@ -117,7 +117,7 @@ impl World {
             for call in turn.turn.calls() {
                 let id = call.request_id;
                 let request = &self.posted[&id].request;
-                self.check(request.to_call(&ledger.charter) == *call, "b", || {
+                self.check(request.to_call(ledger.charter.asset) == *call, "b", || {
                     format!("{id}: nobody asked for {call:?}")
                 });
                 self.check(executed.insert(id), "b", || format!("{id} is executed twice"));
