@@ -16,13 +16,14 @@ NODE_STAMP := node_modules/.package-lock.json
 VENV := target/venv
 VENV_STAMP := $(VENV)/.installed
 
-# The demonstration: make demo N=7 W=4 Q=4 ORDERS=500 KEEP=1
+# The demonstration: make demo N=7 W=4 Q=4 ORDERS=500 KEYS=keystore,hsm,enclave KEEP=1
 N ?=
 W ?=
 Q ?=
 ORDERS ?=
+KEYS ?=
 KEEP ?=
-DEMO_FLAGS := $(if $(N),--n $(N)) $(if $(W),--w $(W)) $(if $(Q),--q $(Q)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(KEEP),--keep)
+DEMO_FLAGS := $(if $(N),--n $(N)) $(if $(W),--w $(W)) $(if $(Q),--q $(Q)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(KEYS),--keys $(KEYS)) $(if $(KEEP),--keep)
 
 .PHONY: help
 help: ## Lists the targets
@@ -132,8 +133,8 @@ kills: $(NODE_STAMP) programs ## Kills relayers at random moments, with reorgani
 # —— Trying and building
 
 .PHONY: demo
-demo: $(NODE_STAMP) programs ## Runs a chain, a ring and many orders (N= W= Q= ORDERS= KEEP=1)
-	@$(TOOLS) "$${CARGO_TARGET_DIR:-target}/debug/demo" $(DEMO_FLAGS)
+demo: $(NODE_STAMP) programs ## Runs a chain, a ring and many orders (N= W= Q= ORDERS= KEYS=keystore,hsm,enclave KEEP=1)
+	@$(if $(findstring hsm,$(KEYS)),SOFTHSM2_MODULE="$$(scripts/softhsm.sh)") $(TOOLS) "$${CARGO_TARGET_DIR:-target}/debug/demo" $(DEMO_FLAGS)
 
 .PHONY: programs
 programs:

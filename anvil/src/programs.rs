@@ -23,6 +23,23 @@ impl Programs {
     pub fn find() -> Result<Self> {
         Ok(Self { anvil: find_anvil()?, relayer: find_ours("ring-relayer")?, keys: find_ours("ring-keys")? })
     }
+
+    /// The enclave, beside the running program.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn signer(&self) -> Result<PathBuf> {
+        find_ours("ring-signer")
+    }
+
+    /// The library of SoftHSM 2, as `SOFTHSM2_MODULE` names it.
+    ///
+    /// # Errors
+    /// It names no file.
+    pub fn hsm_module(&self) -> Result<PathBuf> {
+        let named = std::env::var_os("SOFTHSM2_MODULE").map(PathBuf::from).filter(|module| module.is_file());
+        named.ok_or_else(|| eyre!("SOFTHSM2_MODULE has to name the library of SoftHSM 2 (libsofthsm2.so)"))
+    }
 }
 
 /// The folder that cargo builds programs into, that is the one of the running program; tests run one folder deeper.

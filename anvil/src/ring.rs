@@ -11,8 +11,10 @@ use futures::future::{join_all, try_join_all};
 
 use crate::{
     client::{Client, Health},
+    custody::Custody,
     deadline,
     keys::KeyFiles,
+    programs::Programs,
     seat::{RingSettings, Seat},
 };
 
@@ -88,6 +90,18 @@ impl RingProcesses {
     /// A file cannot be written.
     pub fn reconfigure(&mut self, change: impl FnOnce(&mut RingSettings)) -> Result<()> {
         change(&mut self.settings);
+        self.configure()
+    }
+
+    /// Has the seats hold their keys in these ways, one after the other around the ring, from their next start on.
+    ///
+    /// # Errors
+    /// One of them cannot be had.
+    pub async fn keep_keys(&mut self, ways: &[Custody], programs: &Programs) -> Result<()> {
+        for (seat, custody) in self.seats.iter_mut().zip(ways.iter().cycle()) {
+            let kept = seat.keep_key(*custody, programs, &self.settings).await;
+            kept.wrap_err_with(|| format!("the key of seat {}", seat.index()))?;
+        }
         self.configure()
     }
 

@@ -16,7 +16,13 @@ use ring_contracts::{Charter, Domain};
 use serde::Serialize;
 use tokio::process::Command;
 
-use crate::{client::Client, keys::KeyFiles, process::Process};
+use crate::{
+    client::Client,
+    custody::{self, Custody, KeyPlace},
+    keys::KeyFiles,
+    process::Process,
+    programs::Programs,
+};
 
 /// Here all clients come from one address.
 const REQUESTS_PER_SECOND: u32 = 100_000;
@@ -99,6 +105,11 @@ pub struct Seat {
     log_filter: Option<String>,
     /// Where the other seats reach it, if that is not where it listens.
     reached_at: Option<SocketAddr>,
+    /// How its relayer gets to the key.
+    key_place: KeyPlace,
+    /// Where the HSM's library finds its token.
+    hsm_configuration: Option<PathBuf>,
+    enclave: Option<Process>,
     process: Option<Process>,
     standby: Option<Standby>,
 }
@@ -118,11 +129,15 @@ impl Seat {
     /// The folder exists, or something cannot be written.
     pub async fn settle(relayer: &Path, index: usize, host: &Path, log: &Path, key: &KeyFiles) -> Result<Self> {
         fs::create_dir(host).wrap_err_with(|| format!("{} cannot be made", host.display()))?;
+        let key = key.copy_to(host)?;
         let seat = Self {
             index,
             host: host.to_owned(),
             log: log.to_owned(),
-            key: key.copy_to(host)?,
+            key_place: KeyPlace::keystore(&key),
+            key,
+            hsm_configuration: None,
+            enclave: None,
             relayer: relayer.to_owned(),
             api: free_address()?,
             peers: free_address()?,
@@ -175,6 +190,43 @@ impl Seat {
         fs::set_permissions(&file, owner_only).wrap_err_with(|| format!("{} is not ours", file.display()))?;
         self.database = Some(url.to_owned());
         Ok(())
+    }
+
+    /// Has its key elsewhere from its next start on. Configure it afterwards.
+    ///
+    /// # Errors
+    /// What keeps the key there cannot be made or started.
+    pub async fn keep_key(&mut self, custody: Custody, programs: &Programs, settings: &RingSettings) -> Result<()> {
+        match custody {
+            Custody::Keystore => self.key_place = KeyPlace::keystore(&self.key),
+            Custody::Hsm => {
+                let (place, configuration) =
+                    custody::put_into_hsm(&self.host, &self.key, &programs.hsm_module()?).await?;
+                (self.key_place, self.hsm_configuration) = (place, Some(configuration));
+            }
+            Custody::Enclave | Custody::OneShot => {
+                let (log, one_shot) = (self.enclave_log(), custody == Custody::OneShot);
+                let program = programs.signer()?;
+                let started = custody::start_enclave(&program, &self.host, &log, &self.key, settings, one_shot).await?;
+                (self.key_place, self.enclave) = (started.0, Some(started.1));
+            }
+        }
+        Ok(())
+    }
+
+    /// The enclave's process, if it has one.
+    pub fn enclave(&mut self) -> Option<&mut Process> {
+        self.enclave.as_mut()
+    }
+
+    /// Where the enclave writes what it has to say.
+    pub fn enclave_log(&self) -> PathBuf {
+        self.log.with_extension("enclave.log")
+    }
+
+    /// The socket of its enclave.
+    pub fn enclave_socket(&self) -> PathBuf {
+        self.host.join("enclave/sock")
     }
 
     /// Says what its processes log from their next start on, as `RUST_LOG` does.
@@ -264,7 +316,7 @@ impl Seat {
                 last_nonce: settings.charter.last_nonce,
                 seats: &settings.charter.seats,
             },
-            signer: SignerSection { keystore: &self.key.keystore, password_file: &self.key.password_file },
+            signer: &self.key_place,
             store: match self.database {
                 None => StoreSection::Path(self.store()),
                 Some(_) => StoreSection::UrlFile(self.url_file()),
@@ -404,6 +456,9 @@ impl Seat {
         let mut command = Command::new(&self.relayer);
         // Its log is a file: no colours.
         command.arg("--config").arg(self.config()).args(arguments).env("NO_COLOR", "1");
+        if let Some(configuration) = &self.hsm_configuration {
+            command.env("SOFTHSM2_CONF", configuration);
+        }
         if let Some(filter) = &self.log_filter {
             command.env("RUST_LOG", filter);
         }
@@ -452,7 +507,7 @@ fn free_address() -> Result<SocketAddr> {
 struct ConfigFile<'a> {
     chain: ChainSection<'a>,
     ring: RingSection<'a>,
-    signer: SignerSection<'a>,
+    signer: &'a KeyPlace,
     store: StoreSection,
     api: ApiSection<'a>,
     policy: &'a Policy,
@@ -482,12 +537,6 @@ struct RingSection<'a> {
     expires_at: u64,
     last_nonce: u64,
     seats: &'a [Address],
-}
-
-#[derive(Serialize)]
-struct SignerSection<'a> {
-    keystore: &'a Path,
-    password_file: &'a Path,
 }
 
 #[derive(Serialize)]

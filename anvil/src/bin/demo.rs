@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use eyre::{Result, WrapErr, eyre};
 use ring_anvil::{
-    Programs,
+    Custody, Programs,
     demo::{self, Plan, Report, Stage, View},
     install_tls, programs,
 };
@@ -28,6 +28,9 @@ struct Arguments {
     /// How many orders are paid
     #[arg(long, default_value_t = 240)]
     orders: u64,
+    /// How the seats hold their keys, around the ring: keystore, hsm (SoftHSM 2), enclave, one-shot
+    #[arg(long, value_delimiter = ',')]
+    keys: Vec<Custody>,
     /// Leave everything running at the end, until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -66,6 +69,7 @@ async fn show(arguments: Arguments) -> Result<ExitCode> {
         window: arguments.w,
         quorum: arguments.q.unwrap_or(arguments.w),
         orders: arguments.orders,
+        custody: arguments.keys,
         folder: folder.clone(),
     };
     plan.check()?;

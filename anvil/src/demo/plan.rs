@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use eyre::{Result, bail};
 use ring_contracts::MAX_SEATS;
 
-use crate::bound::{Bound, bound, neighbours};
+use crate::{
+    Custody,
+    bound::{Bound, bound, neighbours},
+};
 
 /// The fewest orders with which all of the story fits in.
 pub const FEWEST_ORDERS: u64 = 60;
@@ -21,6 +24,8 @@ pub struct Plan {
     pub quorum: usize,
     /// How many orders are paid.
     pub orders: u64,
+    /// How the seats hold their keys, one after the other around the ring; empty: in keystores.
+    pub custody: Vec<Custody>,
     /// Where everything is written.
     pub folder: PathBuf,
 }
@@ -31,7 +36,7 @@ impl Plan {
     /// # Errors
     /// The ring is impossible, too large or has no bound.
     pub fn check(&self) -> Result<()> {
-        let Self { seats, window, quorum, orders, .. } = *self;
+        let &Self { seats, window, quorum, orders, .. } = self;
         if !(2..=MAX_SEATS).contains(&seats) {
             bail!("--n {seats}: the demonstration needs a ring of 2 to {MAX_SEATS} seats");
         }
@@ -78,7 +83,7 @@ mod tests {
     use super::*;
 
     fn plan(seats: usize, window: usize, quorum: usize) -> Plan {
-        Plan { seats, window, quorum, orders: 240, folder: PathBuf::new() }
+        Plan { seats, window, quorum, orders: 240, custody: Vec::new(), folder: PathBuf::new() }
     }
 
     #[test]

@@ -121,8 +121,13 @@ impl Stage {
         // A seat joins what is final.
         chain.finalize().await?;
         let mut ring = RingProcesses::prepare(&programs.relayer, &plan.folder, settings, &operators).await?;
+        ring.keep_keys(&plan.custody, programs).await?;
         ring.start()?;
         ring.wait_ready(START).await?;
+        let kept: Vec<String> = plan.custody.iter().cycle().take(seats).map(|custody| format!("{custody:?}")).collect();
+        if !kept.is_empty() {
+            view.say(format!("the keys of the seats are held, in this order, in: {}", kept.join(", ")));
+        }
         view.say(format!("{seats} relayers run, one process for each seat"));
         Ok(Self { plan, chain, keys, deployment, master, requester, ring, orders })
     }

@@ -10,7 +10,7 @@ use super::{
     view::View,
 };
 use crate::{
-    Health, Thief,
+    Custody, Health, Thief,
     bound::Bound,
     deadline, thief,
     thief::{Attempt, Strike},
@@ -62,9 +62,12 @@ pub(super) async fn commit(stage: &mut Stage, view: &View) -> Result<Theft> {
     stage.chain.give(account.address(), thief::gas_money()).await?;
     let charter = stage.charter().clone();
     let thief = Thief::new(keys, account, &stage.chain.http(), &stage.deployment, RING, charter)?;
-    view.alarm(format!(
-        "THEFT: keystores and passwords of seats {stolen:?} are copied; they are worth {turns} turn(s)"
-    ));
+    let how = match stage.plan.custody.iter().all(|custody| *custody == Custody::Keystore) {
+        true => "keystores and passwords are copied",
+        // Neither an HSM nor the enclave gives a key away: whoever made it there should have kept nothing.
+        false => "the files that the keys were made in had been kept, and are copied",
+    };
+    view.alarm(format!("THEFT of the keys of seats {stolen:?}: {how}; they are worth {turns} turn(s)"));
 
     let mut attempts = vec![thief.try_one_signature_less(start).await?];
     let strike = thief.strike(start, turns, MOMENT).await?;

@@ -5,9 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ring_anvil::{Programs, Seat};
+use alloy::primitives::Address;
+use ring_anvil::{Custody, Programs, Seat, demo::RING};
+use ring_contracts::{Call, Effect, Turn, TurnId};
+use ring_signer::message::{self, Answer, Question};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    process::Command,
+};
 
 use crate::world::{PATIENCE, World};
 
@@ -75,4 +82,47 @@ async fn a_seat_whose_key_is_in_memory_signs_nothing_until_it_is_unlocked_and_ke
     world.stage.ring.wait_ready(PATIENCE).await.unwrap();
     world.until("it can be unlocked", async || Ok(socket.exists())).await;
     assert_eq!(unlock(&socket, &[]).await["secondsLeft"], Value::Null, "another process is locked");
+}
+
+/// What a seat's enclave answers whoever has taken its relayer's host.
+async fn ask_enclave(socket: &Path, question: &Question) -> Answer {
+    let mut connection = UnixStream::connect(socket).await.unwrap();
+    connection.write_all(&message::encode(question).unwrap()).await.unwrap();
+    let mut head = [0; 4];
+    connection.read_exact(&mut head).await.unwrap();
+    let mut json = vec![0; message::length(head).unwrap()];
+    connection.read_exact(&mut json).await.unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_with_enclaves_pays_each_order_once_and_they_sign_nothing_else_for_whoever_has_the_relayers_host() {
+    let ways = vec![Custody::Keystore, Custody::Enclave, Custody::OneShot];
+    let world = World::with_keys(3, 2, 2, 24, ways).await;
+    world.start_paying().await.unwrap().unwrap();
+    world.assert_each_paid_once(&world.stage.orders).await;
+    let ring = world.stage.deployment.ring(RING).await.unwrap();
+    assert!(!ring.halted);
+
+    // The thief has the relayers' hosts, but not the keys. A turn that pays the thief, for which nobody asked:
+    let thief = Address::with_last_byte(0x66);
+    let effect = Effect::Pay { to: thief, amount: 1_000_000 };
+    let call = Call { request_id: Default::default(), gas: 60_000, effect };
+    let id = TurnId { ring: RING, epoch: ring.epoch, nonce: ring.nonce + 1, valid_until: TurnId::NO_EXPIRY };
+    let theft = Turn::new(id, vec![call]).unwrap();
+    let sockets: Vec<PathBuf> = world.stage.ring.seats()[1..].iter().map(|seat| seat.enclave_socket()).collect();
+    for socket in &sockets {
+        let asked = Question::Turn { turn: theft.clone(), requests: Vec::new() };
+        let Answer::Refused { why } = ask_enclave(socket, &asked).await else { panic!("it signed") };
+        assert!(why.contains("is not shown"), "{why}");
+    }
+    // A turn that has signatures already, with another content: the same as the last, but for its deadline.
+    let turns = world.stage.deployment.turns(RING).await.unwrap();
+    let last = turns.last().unwrap();
+    let id = TurnId { nonce: last.nonce, valid_until: 1, ..theft.id() };
+    for socket in &sockets {
+        let asked = Question::Turn { turn: Turn::new(id, theft.calls().to_vec()).unwrap(), requests: Vec::new() };
+        assert!(matches!(ask_enclave(socket, &asked).await, Answer::Refused { .. }));
+    }
+    assert!(!world.stage.deployment.ring(RING).await.unwrap().halted);
 }

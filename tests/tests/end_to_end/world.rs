@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::Address;
 use ring_anvil::{
-    Backend, Books, Policy, Programs, Progress, deadline,
+    Backend, Books, Custody, Policy, Programs, Progress, deadline,
     demo::{Plan, RING, Stage, View},
     install_tls,
     orders::Order,
@@ -35,11 +35,22 @@ pub(crate) struct World {
 impl World {
     /// A ring of `seats` with this window and quorum, and orders to pay.
     pub(crate) async fn new(seats: usize, window: usize, quorum: usize, orders: u64) -> Self {
+        Self::with_keys(seats, window, quorum, orders, Vec::new()).await
+    }
+
+    /// The same, with the seats' keys held in these ways.
+    pub(crate) async fn with_keys(
+        seats: usize,
+        window: usize,
+        quorum: usize,
+        orders: u64,
+        custody: Vec<Custody>,
+    ) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         install_tls();
         let programs = Programs::find().expect("run `make setup` and `cargo build -p ring-relayer -p ring-keys`");
         let folder = TempDir::new().unwrap();
-        let plan = Plan { seats, window, quorum, orders, folder: folder.path().join("world") };
+        let plan = Plan { seats, window, quorum, orders, custody, folder: folder.path().join("world") };
         let stage = Stage::set(plan, &programs, &View::new()).await.unwrap();
         let backend = Backend {
             requester: stage.requester.open().unwrap(),
