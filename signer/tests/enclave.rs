@@ -1,5 +1,7 @@
 //! The real process, asked for everything by a relayer that is no longer its owner's.
 
+#![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
+
 use std::{
     fs,
     io::Write as _,
@@ -292,7 +294,7 @@ fn there_is_no_question_that_has_a_bare_digest_signed() {
         let call = Call { request_id: RequestId::ZERO, gas: 1, effect: Effect::Pay { to: PAYEE, amount: 1 } };
         let packed = turn(1, &[]).packed_calls().clone();
         assert!(packed.is_empty());
-        let broken = [&[9u8][..], &vec![0; 60]].concat();
+        let broken = [&[9u8][..], &[0; 60]].concat();
         let id = serde_json::json!({ "ring": RING, "epoch": 1, "nonce": 1, "validUntil": FAR });
         for question in [
             serde_json::json!({ "type": "digest", "digest": digest }),

@@ -77,3 +77,21 @@ fn the_key_has_to_be_the_one_that_is_named_and_nobody_elses_to_read() {
     let error = config.open_key().unwrap_err();
     assert!(!error.to_string().contains("gg") && !format!("{error:?}").contains("gg"));
 }
+
+#[test]
+fn the_example_is_a_configuration_also_with_what_is_commented_out() {
+    let example = include_str!("../../../docs/signer.example.toml");
+    read(example).unwrap();
+    let of_policy = example.find("[policy]").unwrap();
+    let (key, policy) = example.split_at(of_policy);
+    let with_all: String = policy
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.starts_with('[') || setting.contains(" = ") => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let config = read(&format!("{key}{with_all}")).unwrap();
+    assert!(config.policy.refill.is_some() && !config.policy.calls.is_empty());
+    assert!(config.policy.spend.values().all(|spend| !spend.recipients.is_empty()));
+}

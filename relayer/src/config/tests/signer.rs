@@ -51,6 +51,15 @@ fn a_key_in_memory_has_a_place_to_be_unlocked_at_and_a_time() {
 }
 
 #[test]
+fn an_enclave_is_named_by_its_socket_which_need_not_be_there_yet() {
+    let Signer::Enclave { socket } = load(&with_signer("[signer.enclave]\nsocket = \"enclave.sock\"")).unwrap().signer
+    else {
+        panic!("another signer")
+    };
+    assert!(socket.is_absolute() && socket.ends_with("enclave.sock"), "{socket:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_signer_is_said_with_its_field() {
     let token = "token_file = \"seat-0.password\"\n";
     let vault = |more: &str| format!("[signer.vault]\n{VAULT}{more}");
@@ -59,6 +68,7 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         (String::new(), "signer", "no key"),
         (format!("{KEYSTORE}\n{}", vault(token)), "signer", "several"),
         ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
+        (format!("{KEYSTORE}\n[signer.enclave]\nsocket = \"/a\""), "signer", "several"),
         ("[signer.aws_kms]\nkey_id = \"a\"\nendpoint = \"http://a\"".into(), "signer.aws_kms.endpoint", "https://"),
         (format!("[signer.memory]\n{}", MEMORY.replace("0001", "")), "signer.memory.address", "not an address"),
         (format!("[signer.memory]\n{}", MEMORY.replace("28800", "0")), "signer.memory.lease_seconds", "at least 1"),
