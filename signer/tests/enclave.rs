@@ -222,8 +222,10 @@ fn a_relayer_that_asks_for_everything_gets_what_the_policy_allows_and_one_conten
             assert!(!enclave.signs_turn(&turn(2, &[&forbidden]), &[signed(2, &forbidden)]), "{forbidden:?}");
         }
         let elsewhere = Request { ring: 8, ..request(PAYEE, 1) };
-        let of_another_ring = Turn::new(TurnId { ring: 8, ..right.id() }, vec![elsewhere.to_call(TOKEN)]).unwrap();
+        let of_another_ring =
+            Turn::new(TurnId { ring: 8, nonce: 2, ..right.id() }, vec![elsewhere.to_call(TOKEN)]).unwrap();
         assert!(!enclave.signs_turn(&of_another_ring, &[signed(2, &elsewhere)]));
+        assert!(!enclave.signs_turn(&Turn::void(8, 1, 2), &[]));
         assert!(
             !enclave.signs_turn(&Turn::new(TurnId { nonce: 9, ..right.id() }, vec![]).unwrap(), &[]),
             "an odd void"
@@ -376,6 +378,8 @@ fn another_user_is_not_answered() {
 #[test]
 fn the_process_has_no_new_privileges_a_filter_of_system_calls_and_no_core_dumps() {
     let enclave = Enclave::started(false);
+    // It listens before it shuts itself in, and answers after that.
+    assert!(matches!(enclave.ask(&Question::Identity), Answer::Identity { .. }));
     let process = enclave.process.as_ref().unwrap().id();
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let has = |line: &str| status.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == line);
