@@ -21,7 +21,7 @@ Amounts: a bare number counts the smallest unit (wei). 1.5ether, 20gwei and 7wei
 
 Exit codes:
   0  done
-  1  the result could not be printed
+  1  done, and the result could not be printed or recorded
   2  wrong arguments
   3  a file, a key or a password
   4  refused by our own checks; nothing was sent
@@ -56,6 +56,9 @@ pub struct GlobalArgs {
     /// The RingMultisig's address
     #[arg(long, global = true, env = "RING_CONTRACT", value_name = "ADDRESS", value_parser = parse_address)]
     pub contract: Option<Address>,
+    /// A file of names for addresses, which are shown behind them: treasury = "0x…"
+    #[arg(long, global = true, env = "RING_ADDRESS_BOOK", value_name = "FILE")]
+    pub address_book: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -94,6 +97,13 @@ pub enum Command {
     Sign(SignArgs),
     /// Third of three steps, online: check it all again and send it
     Submit(SubmitArgs),
+    /// A prepared or signed file as QR codes, for a machine without a network
+    #[command(subcommand)]
+    Qr(QrCommand),
+    /// Put signed halts on a sheet to print: whoever has it can stop the rings, without a key
+    EmergencyKit(EmergencyKitArgs),
+    /// In the place of `sign` and `submit`, for a Safe: write what it is to call, for its Transaction Builder
+    ExportSafe(ExportSafeArgs),
     /// Show the contract that a key signed two contents for one turn: revokes the key and halts the ring; anybody may
     Prove(ProveArgs),
     /// Ask a relayer for a payment, as a client does
@@ -272,6 +282,9 @@ pub struct ImportArgs {
     /// A file with a mnemonic (BIP-39, English)
     #[arg(long, value_name = "FILE")]
     pub mnemonic_file: Option<PathBuf>,
+    /// A file with a share of the key, as `split` makes them; again for each of those that are needed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["private_key_file", "mnemonic_file", "index"])]
+    pub share: Vec<PathBuf>,
     /// Which key of the mnemonic: m/44'/60'/0'/0/N
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub index: u32,
@@ -339,6 +352,9 @@ pub struct SignArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// A file to which is added what was signed, in words; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// The third of three steps.
@@ -350,6 +366,54 @@ pub struct SubmitArgs {
     /// Who sends it and pays the gas; anybody may.
     #[command(flatten)]
     pub key: KeyArgs,
+    /// A file to which is added what was sent, in words, or why it was not; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// Documents as QR codes.
+#[derive(Debug, Subcommand)]
+pub enum QrCommand {
+    /// Show a file in the terminal, code after code
+    Show {
+        /// The file that `prepare` or `sign` wrote
+        #[arg(long = "in", value_name = "FILE")]
+        input: PathBuf,
+        /// Write pictures instead: PREFIX-1.png, PREFIX-2.png …; they must not exist
+        #[arg(long, value_name = "PREFIX")]
+        png: Option<PathBuf>,
+    },
+    /// Read such codes: from pictures, or from a scanner that writes a line for each (`zbarcam --raw | ring-keys qr read …`)
+    Read {
+        /// The file to write; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Pictures, PNG or JPEG [default: lines from standard input]
+        #[arg(value_name = "PICTURE")]
+        pictures: Vec<PathBuf>,
+    },
+}
+
+/// Halts for a sheet.
+#[derive(Debug, Args)]
+pub struct EmergencyKitArgs {
+    /// A file that `sign` made of a halt; again for each ring
+    #[arg(long = "in", value_name = "FILE", required = true)]
+    pub input: Vec<PathBuf>,
+    /// The sheet to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// What a Safe is to call.
+#[derive(Debug, Args)]
+pub struct ExportSafeArgs {
+    /// The file that `prepare` wrote, with the Safe as signer
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 }
 
 /// Two signed turns.

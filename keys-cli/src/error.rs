@@ -9,12 +9,16 @@ use ring_keystore::{KeystoreError, files::FileError};
 
 use crate::{
     action::{ConsentError, DocumentError, EntitlementError},
+    address_book::AddressBookError,
     amount::AmountError,
     deploy::DeployError,
     description::DescriptionError,
+    emergency_kit::KitError,
     function::FunctionError,
     paper::PaperError,
     prove::ProofError,
+    qr::QrError,
+    record::RecordError,
     request::RequestFailure,
     ring::RingError,
     rpc::ChainError,
@@ -28,6 +32,8 @@ use crate::{
 pub enum Error {
     #[error(transparent)]
     Action(#[from] ActionError),
+    #[error(transparent)]
+    AddressBook(#[from] AddressBookError),
     #[error(transparent)]
     Amount(#[from] AmountError),
     #[error(transparent)]
@@ -51,9 +57,15 @@ pub enum Error {
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
     #[error(transparent)]
+    Kit(#[from] KitError),
+    #[error(transparent)]
     Paper(#[from] PaperError),
     #[error(transparent)]
     Proof(#[from] ProofError),
+    #[error(transparent)]
+    Qr(#[from] QrError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
     #[error(transparent)]
     Request(#[from] RequestFailure),
     #[error(transparent)]
@@ -170,10 +182,24 @@ impl Error {
             | Self::Chain(ChainError::Url(_))
             | Self::Sharing(SharingError::Count(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
-            Self::File(_) | Self::Keystore(_) | Self::Secret(_) | Self::SigningFailed { .. } => 3,
+            Self::Kit(KitError::File(_) | KitError::Qr(_)) | Self::Record(RecordError::Unwritable { .. }) => 3,
+            Self::Kit(_) => 4,
+            Self::Record(RecordError::NotRecorded { .. }) => 1,
+            Self::Qr(QrError::Document(_) | QrError::NotADocument(_)) => 4,
+            Self::AddressBook(_)
+            | Self::Qr(_)
+            | Self::File(_)
+            | Self::Keystore(_)
+            | Self::Secret(_)
+            | Self::SigningFailed { .. } => 3,
             Self::Paper(PaperError::OtherAddress { .. }) => 4,
             Self::Paper(_) => 3,
-            Self::Sharing(SharingError::File(_) | SharingError::Secret(_) | SharingError::Share { .. }) => 3,
+            Self::Sharing(
+                SharingError::File(_)
+                | SharingError::Secret(_)
+                | SharingError::Share { .. }
+                | SharingError::TooFew { .. },
+            ) => 3,
             Self::Sharing(SharingError::Unlock(UnlockError::Unreachable { .. })) => 5,
             Self::Sharing(SharingError::Unlock(UnlockError::Refused(_))) => 6,
             Self::Chain(error) | Self::Ring(RingError::Chain(error)) => of_chain(error),

@@ -4,22 +4,28 @@
 //! [`Document`](action::Document), which holds all that is signed, to the chain; `error` is the one place for exit codes.
 
 pub mod action;
+pub mod address_book;
 pub mod amount;
 pub mod chain;
+pub mod check_words;
 pub mod cli;
 pub mod deploy;
 pub mod description;
+pub mod emergency_kit;
 pub mod error;
 pub mod function;
 pub mod output;
 pub mod paper;
 pub mod prove;
+pub mod qr;
+pub mod record;
 pub mod request;
 pub mod revert;
 pub mod ring;
 pub mod rpc;
 pub mod rules;
 mod run;
+pub mod safe;
 pub mod secret;
 pub mod status;
 pub mod terms;

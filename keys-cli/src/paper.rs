@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use alloy::{
-    primitives::{Address, keccak256},
+    primitives::Address,
     signers::local::{
         PrivateKeySigner,
         coins_bip39::{English, Mnemonic, Wordlist as _},
@@ -17,6 +17,8 @@ use ring_keystore::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
+
+use crate::check_words;
 
 /// How many words a mnemonic may have here: 128 bits of entropy, which is as much as the curve has, or 256.
 pub const WORDS: [usize; 2] = [12, 24];
@@ -89,7 +91,7 @@ impl Paper {
             table.truncate(length);
             table.push('\n');
         }
-        let (address, check, count) = (self.address, check_words(self.address), words.len());
+        let (address, check, count) = (self.address, check_words::of_address(self.address), words.len());
         let code = Zeroizing::new(qr_code(self.phrase.expose_secret()));
         Zeroizing::new(format!(
             "A key on paper. Whoever reads this has it: keep it like money, in two places, and nowhere on a computer.\n\n\
@@ -127,14 +129,6 @@ pub(crate) fn check(typed: &SecretString, index: u32, expected: Address) -> Resu
     }
 }
 
-/// Two words for an address, by the first 22 bits of its keccak256: quicker to compare than forty digits, and no secret.
-pub(crate) fn check_words(address: Address) -> String {
-    let hash = keccak256(address);
-    let bits = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
-    let word = |index: u32| English::get(index as usize).unwrap_or_default();
-    format!("{} {}", word(bits >> 21), word(bits >> 10 & 0x7ff))
-}
-
 fn qr_code(text: &str) -> String {
     // 24 words are some 170 letters, of 1,273 that fit at most with this much room for damage.
     QrCode::with_error_correction_level(text, EcLevel::H)
@@ -152,7 +146,9 @@ mod tests {
         for count in WORDS {
             let paper = Paper::generate(count).unwrap();
             let sheet = paper.sheet();
-            assert!(sheet.contains(&paper.address.to_string()) && sheet.contains(&check_words(paper.address)));
+            assert!(
+                sheet.contains(&paper.address.to_string()) && sheet.contains(&check_words::of_address(paper.address))
+            );
             for (place, word) in (1..).zip(paper.phrase.expose_secret().split(' ')) {
                 assert!(sheet.contains(&format!("{place:>4}  {word}")), "word {place}");
             }
@@ -174,13 +170,5 @@ mod tests {
         let misspelt = typed(&right.replacen("test", "tset", 1), 0).unwrap_err();
         assert!(matches!(misspelt, PaperError::Word(1)) && !misspelt.to_string().contains("tset"));
         assert!(matches!(typed(&right.replace("junk", "abandon"), 0), Err(PaperError::Checksum)));
-    }
-
-    #[test]
-    fn check_words_are_of_the_address_alone() {
-        let [one, other] = [1, 2].map(Address::with_last_byte);
-        assert_eq!(check_words(one), check_words(one));
-        assert_ne!(check_words(one), check_words(other));
-        assert_eq!(check_words(one).split(' ').count(), 2);
     }
 }

@@ -1,6 +1,9 @@
 //! From the command line to the work.
 
-use std::path::Path;
+use std::{
+    io::{self, BufRead as _, IsTerminal as _},
+    path::Path,
+};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use ring_contracts::{Domain, RequestId};
@@ -10,16 +13,22 @@ use serde_json::json;
 
 use crate::{
     action::{self, Document, Preparation, Wish},
+    address_book::AddressBook,
     chain::Chain,
+    check_words,
     cli::{
-        CancelArgs, Cli, Command, DeployArgs, DirectArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs, PaperCommand,
-        PrepareArgs, PrepareCommand, PrepareRingCommand, RequestArgs, RingCommand, SignArgs, SubmitArgs,
+        CancelArgs, Cli, Command, DeployArgs, DirectArgs, ExportSafeArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs,
+        PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand, SignArgs,
+        SubmitArgs,
     },
     deploy, description,
+    emergency_kit::{EmergencyKit, KitError},
     error::Error,
     output::{Output, tell},
     paper::{self, Paper},
     prove,
+    qr::{Frames, Scan},
+    record::Record,
     request::{self, Payment, Relayer, RequestFailure, Wanted},
     ring::Ring,
     rpc::{Connection, Sent},
@@ -40,7 +49,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             files::check_absent(&out)?;
             let paper = Paper::generate(words)?;
             paper.write(&out)?;
-            let check_words = paper::check_words(paper.address);
+            let check_words = check_words::of_address(paper.address);
             let text = format_args!(
                 "{}: the sheet of {} ({check_words}). Print it, check the print by `ring-keys paper check`, delete the file",
                 out.display(),
@@ -54,7 +63,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
                 None => secret::from_terminal("the words of the sheet", "--mnemonic-file")?,
             };
             let address = paper::check(&typed, index, address)?.address();
-            let check_words = paper::check_words(address);
+            let check_words = check_words::of_address(address);
             let text = format_args!("these words make the key of {address} ({check_words})");
             Ok(output.result(text, &json!({ "address": address, "checkWords": check_words }))?)
         }
@@ -97,8 +106,30 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             };
             prepare(&global, wish, how, output).await
         }
-        Command::Sign(args) => sign(&args, output),
+        Command::Sign(args) => sign(&global, &args, output),
         Command::Submit(args) => submit(&global, &args, output).await,
+        Command::Qr(QrCommand::Show { input, png }) => show_codes(&Document::read(&input)?, png.as_deref(), output),
+        Command::Qr(QrCommand::Read { out, pictures }) => {
+            files::check_absent(&out)?;
+            let document = match &pictures[..] {
+                [] => Scan::default().read_lines(io::stdin().lock())?,
+                pictures => Scan::default().read_pictures(pictures)?,
+            };
+            document.write_new(&out)?;
+            let next = match document.signature {
+                None => "sign it with `ring-keys sign`",
+                Some(_) => "send it with `ring-keys submit`",
+            };
+            show_document(&document, &out, next, output)
+        }
+        Command::EmergencyKit(args) => {
+            files::check_absent(&args.out)?;
+            let book = AddressBook::read(global.address_book.as_deref())?;
+            let kit = EmergencyKit::read(&args.input)?;
+            kit.write_new(&args.out, &book).map_err(KitError::from)?;
+            Ok(output.result(kit.in_words(&args.out), &kit)?)
+        }
+        Command::ExportSafe(args) => export_safe(&args, output),
         Command::Prove(args) => {
             let chain = chain(&global).await?;
             show_sent(prove::submit(&chain, &args.input, || open(&args.key)).await?, output)
@@ -125,6 +156,7 @@ fn new(args: &NewArgs, output: Output) -> Result<(), Error> {
 fn import(args: &ImportArgs, output: Output) -> Result<(), Error> {
     files::check_absent(&args.new.out)?;
     let key = match (&args.private_key_file, &args.mnemonic_file) {
+        _ if !args.share.is_empty() => unlock::join(&args.share)?,
         (Some(file), _) => ring_keystore::from_hexadecimal(&secret::from_file(file)?)?,
         (None, Some(file)) => ring_keystore::from_mnemonic(&secret::from_file(file)?, args.index)?,
         (None, None) => {
@@ -171,13 +203,14 @@ async fn deploy(global: &GlobalArgs, args: &DeployArgs, output: Output) -> Resul
 }
 
 async fn act(global: &GlobalArgs, wish: Wish, how: &DirectArgs, output: Output) -> Result<(), Error> {
+    let book = AddressBook::read(global.address_book.as_deref())?;
     let chain = chain(global).await?;
     let key = open(&how.key)?;
     let sender = match &how.sender_keystore {
         Some(keystore) => Some(open_at(keystore, how.sender_password_file.as_deref())?),
         None => None,
     };
-    show_sent(action::direct(&chain, wish, &how.key.keystore, key, sender).await?, output)
+    show_sent(action::direct(&chain, wish, &how.key.keystore, &book, key, sender).await?, output)
 }
 
 async fn prepare(global: &GlobalArgs, wish: Wish, how: PrepareArgs, output: Output) -> Result<(), Error> {
@@ -189,25 +222,75 @@ async fn prepare(global: &GlobalArgs, wish: Wish, how: PrepareArgs, output: Outp
     show_document(&document, &out, "sign it, on the machine that holds the key, with `ring-keys sign`", output)
 }
 
-fn sign(args: &SignArgs, output: Output) -> Result<(), Error> {
+fn sign(global: &GlobalArgs, args: &SignArgs, output: Output) -> Result<(), Error> {
     files::check_absent(&args.out)?;
+    let book = AddressBook::read(global.address_book.as_deref())?;
     let document = Document::read(&args.input)?;
-    let signed = action::sign(document, &args.input, &args.key.keystore, args.yes, || open(&args.key))?;
+    let mut record = Record::open(args.record.as_deref())?;
+    let signed = action::sign(document, &args.input, &args.key.keystore, &book, args.yes, || open(&args.key))?;
     signed.write_new(&args.out)?;
+    record
+        .add(&format!("signed, as {}", args.out.display()), &book.annotate(&action::describe(&signed, time::now())))?;
     show_document(&signed, &args.out, "send it with `ring-keys submit`", output)
 }
 
 async fn submit(global: &GlobalArgs, args: &SubmitArgs, output: Output) -> Result<(), Error> {
     let document = Document::read(&args.input)?;
+    tell(format_args!("fingerprint: {}", check_words::of_digest(document.digest())));
+    let book = AddressBook::read(global.address_book.as_deref())?;
+    let mut record = Record::open(args.record.as_deref())?;
     let connection = connection(global).await?;
-    let sent = action::submit(&document, &args.input, connection, global.contract, || open(&args.key)).await?;
+    let sent = action::submit(&document, &args.input, connection, global.contract, || open(&args.key)).await;
+    let what = match &sent {
+        Ok(Sent { transaction, block, .. }) => format!("sent, in transaction {transaction} of block {block}"),
+        Err(error) => format!("not sent, or not known to be: {error}"),
+    };
+    let recorded = record.add(&what, &book.annotate(&action::describe(&document, time::now())));
+    // What happened to the transaction is the greater news.
+    let sent = sent?;
+    recorded?;
     show_sent(sent, output)
 }
 
 fn show_document(document: &Document, path: &Path, next: &str, output: Output) -> Result<(), Error> {
     let (signer, digest) = (document.signer, document.digest());
-    let value = json!({ "file": path, "signer": signer, "digest": digest, "statement": document.statement });
-    Ok(output.result(format_args!("{}: digest {digest}, signer {signer}; {next}", path.display()), &value)?)
+    let fingerprint = check_words::of_digest(digest);
+    let text = format_args!("{}: digest {digest}, signer {signer}; {next}\nfingerprint: {fingerprint}", path.display());
+    let value = json!({
+        "file": path, "signer": signer, "digest": digest, "fingerprint": fingerprint, "statement": document.statement,
+    });
+    Ok(output.result(text, &value)?)
+}
+
+fn show_codes(document: &Document, png: Option<&Path>, output: Output) -> Result<(), Error> {
+    let frames = Frames::of(document)?;
+    let fingerprint = check_words::of_digest(document.digest());
+    if let Some(prefix) = png {
+        let pictures = frames.write_pictures(prefix)?;
+        let names: Vec<String> = pictures.iter().map(|path| path.display().to_string()).collect();
+        let text = format_args!("{}\nfingerprint: {fingerprint}", names.join("\n"));
+        return Ok(output.result(text, &json!({ "pictures": pictures, "fingerprint": fingerprint }))?);
+    }
+    if output.json {
+        return Ok(output.result("", &json!({ "frames": frames.texts(), "fingerprint": fingerprint }))?);
+    }
+    let waits = io::stdin().is_terminal() && io::stdout().is_terminal();
+    for code in frames.for_terminal() {
+        output.result(format_args!("{code}   fingerprint: {fingerprint}"), &())?;
+        if waits {
+            tell("Enter: the next one");
+            io::stdin().lock().read_line(&mut String::new())?;
+        }
+    }
+    Ok(())
+}
+
+fn export_safe(args: &ExportSafeArgs, output: Output) -> Result<(), Error> {
+    files::check_absent(&args.out)?;
+    let document = Document::read(&args.input)?;
+    action::for_safe(&document, &args.input)?.write_new(&args.out)?;
+    let next = "load it in the Transaction Builder of that Safe; nothing else is to be signed or submitted";
+    show_document(&document, &args.out, next, output)
 }
 
 fn show_sent(sent: Sent, output: Output) -> Result<(), Error> {

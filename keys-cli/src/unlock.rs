@@ -1,10 +1,10 @@
-//! Keys that are only in a relayer's memory: unlocking it, and splitting a key so that nobody can alone.
+//! Keys that are only in a relayer's memory, and keys in shares: unlocking, splitting a key so that nobody can alone, joining it.
 
 use std::path::{Path, PathBuf};
 
 use alloy::{hex, signers::local::PrivateKeySigner};
 use ring_key::{
-    share::{self, KeyShare, ShareError},
+    share::{self, Gathering, KeyShare, ShareError},
     unlock::{self, Status, UnlockError},
 };
 use ring_keystore::files::{self, FileError};
@@ -34,6 +34,14 @@ pub enum SharingError {
         path: PathBuf,
         /// What is wrong with it.
         reason: ShareError,
+    },
+    /// Some are missing.
+    #[error("these are {there} shares, and {needed} make the key: give --share for each")]
+    TooFew {
+        /// How many were given.
+        there: usize,
+        /// How many are needed.
+        needed: u8,
     },
     /// Not so many shares.
     #[error(transparent)]
@@ -84,6 +92,25 @@ fn in_hours(seconds: u64) -> String {
         (0, minutes) => format!("{minutes} min"),
         (hours, minutes) => format!("{hours} h {minutes} min"),
     }
+}
+
+/// The key of these shares, as many as are needed or more.
+pub(crate) fn join(paths: &[PathBuf]) -> Result<PrivateKeySigner, SharingError> {
+    let mut gathering: Option<Gathering> = None;
+    for path in paths {
+        let wrong = |reason| SharingError::Share { path: path.clone(), reason };
+        let share: KeyShare = secret::from_file(path)?.expose_secret().parse().map_err(wrong)?;
+        let gathering = gathering.get_or_insert_with(|| Gathering::new(share.address(), share.threshold()));
+        match gathering.add(share) {
+            Ok(Some(key)) => return Ok(key),
+            Ok(None) => {}
+            // Perhaps the next one shows which of them is wrong.
+            Err(ShareError::Wrong(_)) if path != &paths[paths.len() - 1] => {}
+            Err(error) => return Err(wrong(error)),
+        }
+    }
+    let needed = gathering.map_or(2, |gathering| gathering.threshold());
+    Err(SharingError::TooFew { there: paths.len(), needed })
 }
 
 /// Files with the shares of a key.

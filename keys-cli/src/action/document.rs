@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, Signature, U256};
 use ring_contracts::{Action, Charter, Domain, Halt, IRingMultisig::Authorization};
 use serde::{Deserialize, Serialize};
 
@@ -137,28 +137,53 @@ impl Document {
         self.statement.digest(&self.domain)
     }
 
+    /// Whose key made a signature of this: 65 bytes, or 64 as in ERC-2098, with low s (EIP-2).
+    pub fn recover(&self, signature: &Bytes) -> Option<Address> {
+        let signature = match signature.len() {
+            64 => Signature::from_erc2098(signature),
+            65 => Signature::from_raw(signature).ok()?,
+            _ => return None,
+        };
+        let is_low = signature.normalize_s().is_none();
+        is_low.then(|| signature.recover_address_from_prehash(&self.digest()).ok()).flatten()
+    }
+
     /// Reads a document and checks that it is consistent.
     ///
     /// # Errors
     /// Any [`DocumentError`] but those about signatures.
     pub fn read(path: &Path) -> Result<Self, DocumentError> {
+        Self::from_bytes(&files::read(path)?, path)
+    }
+
+    /// Reads a document from what was in a file, or came otherwise, and checks that it is consistent. `path` is how errors
+    /// name it.
+    ///
+    /// # Errors
+    /// Any [`DocumentError`] but those about files and signatures.
+    pub fn from_bytes(content: &[u8], path: &Path) -> Result<Self, DocumentError> {
         #[derive(Deserialize)]
         struct Head {
             version: u64,
         }
-        let content = files::read(path)?;
         let malformed = |reason| DocumentError::Malformed { path: path.to_owned(), reason };
-        let Head { version: found } = serde_json::from_slice(&content).map_err(malformed)?;
+        let Head { version: found } = serde_json::from_slice(content).map_err(malformed)?;
         if found != u64::from(VERSION) {
             return Err(DocumentError::Version { path: path.to_owned(), found });
         }
-        let document: Self = serde_json::from_slice(&content).map_err(malformed)?;
+        let document: Self = serde_json::from_slice(content).map_err(malformed)?;
         let computed = document.digest();
         if computed != document.digest {
             return Err(DocumentError::Tampered { path: path.to_owned(), written: document.digest, computed });
         }
         document.check().map_err(|reason| DocumentError::Impossible { path: path.to_owned(), reason })?;
         Ok(document)
+    }
+
+    /// The document as short as it can be read.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self)
+            .unwrap_or_else(|error| unreachable!("a document is made of strings and numbers: {error}"))
     }
 
     /// Writes the document to a new file.

@@ -17,6 +17,7 @@ pub use document::{Document, DocumentError, Statement};
 pub use entitlement::EntitlementError;
 pub use formation::{FormationArgs, Lease};
 pub use permit::PermitArgs;
-pub use steps::{ConsentError, Preparation, direct, prepare, sign, submit};
+pub use steps::{ConsentError, Preparation, direct, for_safe, prepare, sign, submit};
 pub use wish::Wish;
 pub(crate) use wish::in_smallest_unit;
+pub(crate) use words::describe;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, Bytes, Signature, U256},
+    primitives::{Address, Bytes, U256},
     signers::{SignerSync, local::PrivateKeySigner},
     sol,
     sol_types::SolCall,
@@ -21,11 +21,13 @@ use super::{
     words,
 };
 use crate::{
+    address_book::AddressBook,
     chain::Chain,
     error::Error,
     output::tell,
     ring,
     rpc::{Connection, Sent},
+    safe::Batch,
     time,
 };
 
@@ -186,6 +188,18 @@ async fn draft(
     Ok(Document::new(*chain.domain(), signer, statement, charter))
 }
 
+/// Writes down for a contract, above all a Safe, what it is to call, in the place of the second and third step.
+///
+/// # Errors
+/// It is signed already.
+pub fn for_safe(document: &Document, path: &Path) -> Result<Batch, DocumentError> {
+    if document.signature.is_some() {
+        return Err(DocumentError::SignedAlready(path.to_owned()));
+    }
+    let now = time::now();
+    Ok(Batch::new(document, words::announce(document, now), now))
+}
+
 /// Second step, offline: shows what is to be signed, asks, and signs. `key` is called after consent.
 ///
 /// # Errors
@@ -194,13 +208,14 @@ pub fn sign(
     mut document: Document,
     path: &Path,
     keystore: &Path,
+    book: &AddressBook,
     yes: bool,
     key: impl FnOnce() -> Result<PrivateKeySigner, Error>,
 ) -> Result<Document, Error> {
     if document.signature.is_some() {
         return Err(DocumentError::SignedAlready(path.to_owned()).into());
     }
-    tell(words::describe(&document, time::now()));
+    tell(book.annotate(&words::describe(&document, time::now())));
     if !yes {
         ask()?;
     }
@@ -257,14 +272,7 @@ pub async fn submit(
 
 async fn check_signature(chain: &Chain, document: &Document, signature: &Bytes) -> Result<(), Error> {
     let (signer, digest) = (document.signer, document.digest());
-    let recovered = match signature.len() {
-        64 => Some(Signature::from_erc2098(signature)),
-        65 => Signature::from_raw(signature).ok(),
-        _ => None,
-    };
-    let recovered = recovered
-        .filter(|signature| signature.normalize_s().is_none())
-        .and_then(|signature| signature.recover_address_from_prehash(&digest).ok());
+    let recovered = document.recover(signature);
     if recovered == Some(signer) {
         return Ok(());
     }
@@ -347,12 +355,13 @@ pub async fn direct(
     chain: &Chain,
     wish: Wish,
     keystore: &Path,
+    book: &AddressBook,
     key: PrivateKeySigner,
     sender: Option<PrivateKeySigner>,
 ) -> Result<Sent, Error> {
     let intent = wish.resolve(chain).await?;
     let mut document = draft(chain, intent, key.address(), DIRECT_VALIDITY, None).await?;
-    tell(words::announce(&document, time::now()));
+    tell(book.annotate(&words::announce(&document, time::now())));
     match sender {
         None => send(chain, &document, Bytes::new(), key).await,
         Some(sender) => {

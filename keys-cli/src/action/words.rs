@@ -9,7 +9,7 @@ use alloy::{
 use ring_contracts::{Action, BARE_TRANSFER, Charter, IERC20, LimitSetting, Permission};
 
 use super::document::{Document, Statement};
-use crate::{amount::in_words, rules, terms, time};
+use crate::{amount::in_words, check_words, rules, terms, time};
 
 sol! {
     /// What a token's owner lets somebody take.
@@ -19,7 +19,7 @@ sol! {
 const NEW_EPOCH: &str = "A new epoch begins: turns and halts that were signed before are dead.";
 
 /// The whole of a document in words, for whoever is asked to sign it.
-pub(super) fn describe(document: &Document, now: u64) -> String {
+pub(crate) fn describe(document: &Document, now: u64) -> String {
     let validity = match &document.statement {
         Statement::Halt { .. } => "until the epoch ends, however often and by whomever it is sent".to_owned(),
         Statement::Action { nonce, deadline, .. } => {
@@ -28,10 +28,11 @@ pub(super) fn describe(document: &Document, now: u64) -> String {
         }
     };
     format!(
-        "{}\nsigned by  {}\nvalid      {validity}\ndigest     {}",
+        "{}\nsigned by    {}\nvalid        {validity}\ndigest       {}\nfingerprint  {}",
         announce(document, now),
         document.signer,
-        document.digest()
+        document.digest(),
+        check_words::of_digest(document.digest())
     )
 }
 

@@ -1,5 +1,7 @@
 //! `ring-keys` as people run it: the real command, real keystores, a real chain.
 
+mod air_gap;
+mod ceremonies;
 mod deployment;
 mod formation;
 mod harness;
