@@ -156,7 +156,7 @@ impl SignedHalt {
             signer,
             file: path.to_owned(),
             fingerprint: check_words::of_digest(document.digest()),
-            codes: Frames::of(&document)?.for_terminal().collect(),
+            codes: Frames::of(&document)?.for_paper().collect(),
             calldata: document.calldata(signature),
         })
     }

@@ -26,6 +26,9 @@ const MOST_FRAMES: usize = 1_000;
 const LONGEST_LINE: usize = 4_000;
 /// Of a picture, in pixels.
 const MODULE: u32 = 8;
+/// Colours of a terminal (ECMA-48, and the bright ones that all terminals add).
+const BLACK_ON_WHITE: &str = "\x1b[30;107m";
+const AS_BEFORE: &str = "\x1b[0m";
 /// The margin of a code in modules (ISO/IEC 18004).
 const MARGIN: u32 = 4;
 /// The largest picture that is read, in pixels on a side and in bytes of memory.
@@ -99,12 +102,21 @@ impl Frames {
         &self.texts
     }
 
-    /// Each as text for a terminal.
-    pub(crate) fn for_terminal(&self) -> impl Iterator<Item = String> {
+    /// Each as text that is printed black on white.
+    pub(crate) fn for_paper(&self) -> impl Iterator<Item = String> {
         let count = self.codes.len();
-        (1..)
-            .zip(&self.codes)
-            .map(move |(number, code)| format!("{}\nframe {number} of {count}", code.render::<Dense1x2>().build()))
+        (1..).zip(&self.codes).map(move |(number, code)| {
+            let code = code.render::<Dense1x2>().build();
+            format!("{code}\nframe {number} of {count}")
+        })
+    }
+
+    /// The same for a terminal, whose colours may be the other way round.
+    pub(crate) fn for_terminal(&self) -> impl Iterator<Item = String> {
+        self.for_paper().map(|text| {
+            let lines: Vec<String> = text.lines().map(|line| format!("{BLACK_ON_WHITE}{line}{AS_BEFORE}")).collect();
+            lines.join("\n")
+        })
     }
 
     /// Writes each as a picture into a new file: PREFIX-1.png, PREFIX-2.png and so on; all of them, or none.
@@ -273,7 +285,7 @@ mod tests {
     #[test]
     fn a_code_fits_into_a_terminal_of_80_columns() {
         let frames = Frames::of(&document(1)).unwrap();
-        for text in frames.for_terminal() {
+        for text in frames.for_paper() {
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }
     }

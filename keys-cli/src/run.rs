@@ -274,10 +274,14 @@ fn show_codes(document: &Document, png: Option<&Path>, output: Output) -> Result
     if output.json {
         return Ok(output.result("", &json!({ "frames": frames.texts(), "fingerprint": fingerprint }))?);
     }
-    let waits = io::stdin().is_terminal() && io::stdout().is_terminal();
-    for code in frames.for_terminal() {
+    let is_terminal = io::stdout().is_terminal();
+    let codes: Vec<String> = match is_terminal {
+        true => frames.for_terminal().collect(),
+        false => frames.for_paper().collect(),
+    };
+    for code in codes {
         output.result(format_args!("{code}   fingerprint: {fingerprint}"), &())?;
-        if waits {
+        if is_terminal && io::stdin().is_terminal() {
             tell("Enter: the next one");
             io::stdin().lock().read_line(&mut String::new())?;
         }
