@@ -89,6 +89,10 @@ SIGNERS_STAMP := $(SIGNERS_VENV)/.installed
 # ONLY="vault pkcs11": those only
 ONLY ?=
 
+.PHONY: offline
+offline: ## Builds ring-keys as one static file for the offline machine, into target/offline
+	@scripts/offline.sh
+
 .PHONY: signers
 signers: $(SIGNERS_STAMP) ## Runs one suite against every way to hold a key, with the real thing behind it (ONLY=)
 	$(CARGO) build --locked -p ring-key-conformance -p ring-signer
