@@ -319,6 +319,12 @@ pub struct StatusArgs {
     /// Only these rings [default: all that were ever formed]
     #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',')]
     pub ring: Vec<u32>,
+    /// Ask this relayer where its key is, http:// or https://; again for each seat
+    #[arg(long, value_name = "URL")]
+    pub relayer: Vec<String>,
+    /// A file with the token that these relayers want, if they want one (scope `read`)
+    #[arg(long, value_name = "FILE", requires = "relayer")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// A description to compare with.

@@ -9,6 +9,7 @@ pub mod amount;
 pub mod chain;
 pub mod check_words;
 pub mod cli;
+pub mod custody;
 pub mod deploy;
 pub mod description;
 pub mod emergency_kit;

@@ -9,11 +9,12 @@ use alloy::{
 };
 use reqwest::{StatusCode, Url};
 use ring_contracts::{Cancellation, Domain, IERC20, Request, RequestId, SignedCancellation, SignedRequest};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{error::Error, output::tell, rpc::without_path};
+use crate::{custody::KeyReport, error::Error, output::tell, rpc::without_path};
 
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request may be posted again and again: its id makes it one.
@@ -282,6 +283,30 @@ impl Relayer {
         content.ok_or_else(|| RequestFailure::ContentUnknown { relayer: self.name.clone(), id })
     }
 
+    /// Where its key is.
+    ///
+    /// # Errors
+    /// `Refused`; `Unreachable`.
+    pub async fn key(&self, token: Option<&SecretString>) -> Result<KeyReport, RequestFailure> {
+        let unreachable = |reason| RequestFailure::Unreachable { relayer: self.name.clone(), reason };
+        let url = self.requests.join("key").map_err(|error| unreachable(error.to_string()))?;
+        let mut request = self.client.get(url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let (status, body) = read(request).await.map_err(|(reason, _)| unreachable(reason))?;
+        match status.is_success() {
+            true => {
+                serde_json::from_slice(&body).map_err(|_| unreachable("it does not say where its key is".to_owned()))
+            }
+            false => {
+                let (code, message) = problem(&body);
+                let relayer = self.name.clone();
+                Err(RequestFailure::Refused { relayer, status: status.as_u16(), code, message })
+            }
+        }
+    }
+
     /// Asks until there is an answer, some times.
     async fn insist(
         &self,
@@ -342,39 +367,39 @@ impl Relayer {
     }
 
     async fn attempt(&self, request: reqwest::RequestBuilder) -> Attempt {
-        let mut response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => {
-                let arrived = !error.is_connect();
-                return Attempt::Failed { reason: innermost(&error), arrived };
-            }
+        let (status, body) = match read(request).await {
+            Ok(answer) => answer,
+            Err((reason, arrived)) => return Attempt::Failed { reason, arrived },
         };
-        let status = response.status();
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => {
-                    return Attempt::Failed {
-                        reason: format!("the answer is longer than {MAX_ANSWER} bytes"),
-                        arrived: true,
-                    };
-                }
-                Ok(None) => break,
-                Err(error) => return Attempt::Failed { reason: innermost(&error), arrived: true },
-            }
-        }
         if status.is_success() {
             return understand(&body);
         }
-        let (code, message) = match serde_json::from_slice(&body) {
-            Ok(Problem { code, detail }) => (code, detail),
-            Err(_) => (None, "it gave no reason".to_owned()),
-        };
+        let (code, message) = problem(&body);
         if status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) {
             return Attempt::Failed { reason: format!("HTTP status {status}: {message}"), arrived: true };
         }
         Attempt::Refused(RequestFailure::Refused { relayer: self.name.clone(), status: status.as_u16(), code, message })
+    }
+}
+
+/// Asks, and reads an answer that is not too long. Or why there is none, and whether the question may have arrived.
+async fn read(request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), (String, bool)> {
+    let mut response = request.send().await.map_err(|error| (innermost(&error), !error.is_connect()))?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| (innermost(&error), true))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err((format!("the answer is longer than {MAX_ANSWER} bytes"), true));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((response.status(), body))
+}
+
+/// Why a relayer refused: the code, and the words.
+fn problem(body: &[u8]) -> (Option<String>, String) {
+    match serde_json::from_slice(body) {
+        Ok(Problem { code, detail }) => (code, detail),
+        Err(_) => (None, "it gave no reason".to_owned()),
     }
 }
 

@@ -175,6 +175,18 @@ impl Connection {
         }
     }
 
+    /// The time of a block, in Unix seconds.
+    ///
+    /// # Errors
+    /// What an RPC can answer.
+    pub async fn time_of(&self, block: u64) -> Result<u64, ChainError> {
+        let found = self.provider.get_block_by_number(block.into()).await;
+        match found.map_err(|error| self.failure(error))? {
+            Some(block) => Ok(block.header.timestamp),
+            None => Err(self.unusable(format!("it has no block {block}, of which it told an event"))),
+        }
+    }
+
     /// Does as if a transaction were sent, and changes nothing.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use crate::{
         PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand, SignArgs,
         SubmitArgs,
     },
-    deploy, description,
+    custody, deploy, description,
     emergency_kit::{EmergencyKit, KitError},
     error::Error,
     output::{Output, tell},
@@ -79,7 +79,9 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             act(&global, wish, &how, output).await
         }
         Command::Status(args) => {
-            let status = status::read(&chain(&global).await?, &args.ring).await?;
+            let token = args.token_file.as_deref().map(secret::from_file).transpose()?;
+            let reports = custody::ask(&args.relayer, token.as_ref()).await?;
+            let status = status::read(&chain(&global).await?, &args.ring, &reports).await?;
             Ok(output.result(status.in_words(), &status)?)
         }
         Command::Verify(args) => verify(&global, &args.file, output).await,

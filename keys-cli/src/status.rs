@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     amount,
     chain::{Authorities, Chain},
+    custody::{self, KeyReport, SeatKey},
     error::Error,
     ring::{Ring, RingReport},
     rules::{LimitReport, PermissionReport, Rules},
@@ -29,6 +30,7 @@ pub struct Status {
     pending_master: Option<Address>,
     balances: Vec<Balance>,
     rings: Vec<RingReport>,
+    keys: Vec<SeatKey>,
     permissions: Vec<PermissionReport>,
     limits: Vec<LimitReport>,
     #[serde(skip)]
@@ -48,19 +50,21 @@ impl Status {
     }
 }
 
-/// Reads the contract, and these rings; all there are in its events if none is named.
+/// Reads the contract, and these rings; all there are in its events if none is named. Relayers have said where keys are.
 ///
 /// # Errors
 /// What an RPC can answer; a ring that was never formed.
-pub async fn read(chain: &Chain, rings: &[u32]) -> Result<Status, Error> {
+pub async fn read(chain: &Chain, rings: &[u32], reports: &[KeyReport]) -> Result<Status, Error> {
     let Authorities { master, guardian, pending_master } = chain.authorities().await?;
     let named: BTreeSet<u32> = match rings {
         [] => rings_in_events(chain).await?,
         rings => rings.iter().copied().collect(),
     };
-    let (mut found, mut rules) = (Vec::new(), Vec::new());
+    let (mut found, mut rules, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for ring in named {
-        found.push(Ring::read(chain, ring).await?);
+        let ring_found = Ring::read(chain, ring).await?;
+        keys.push(custody::of_ring(chain, &ring_found, reports).await?);
+        found.push(ring_found);
         rules.push(Rules::read(chain, ring).await?);
     }
 
@@ -86,11 +90,12 @@ pub async fn read(chain: &Chain, rings: &[u32]) -> Result<Status, Error> {
         pending_master: Some(pending_master).filter(|pending| !pending.is_zero()),
         balances: balances.iter().map(|(asset, b)| Balance { asset: *asset, balance: b.to_string() }).collect(),
         rings: found.iter().map(Ring::report).collect(),
+        keys: keys.concat(),
         permissions: rules.iter().flat_map(Rules::permission_reports).collect(),
         limits: rules.iter().flat_map(Rules::limit_reports).collect(),
         text: String::new(),
     };
-    status.text = words(&status, &balances, (&found, &rules), now);
+    status.text = words(&status, &balances, (&found, &keys, &rules), now);
     Ok(status)
 }
 
@@ -105,7 +110,12 @@ pub(crate) async fn rings_in_events(chain: &Chain) -> Result<BTreeSet<u32>, Erro
         .collect())
 }
 
-fn words(status: &Status, balances: &[(Address, U256)], (rings, rules): (&[Ring], &[Rules]), now: u64) -> String {
+fn words(
+    status: &Status,
+    balances: &[(Address, U256)],
+    (rings, keys, rules): (&[Ring], &[Vec<SeatKey>], &[Rules]),
+    now: u64,
+) -> String {
     let or_none = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
     let mut lines = vec![
         format!("contract        {} on chain {}", status.contract, status.chain_id),
@@ -116,9 +126,10 @@ fn words(status: &Status, balances: &[(Address, U256)], (rings, rules): (&[Ring]
     lines.extend(
         balances.iter().map(|(asset, balance)| format!("holds           {}", amount::in_words(*asset, *balance))),
     );
-    for (ring, rules) in rings.iter().zip(rules) {
+    for ((ring, keys), rules) in rings.iter().zip(keys).zip(rules) {
         lines.push(String::new());
         lines.push(ring.in_words(now));
+        lines.extend(custody::in_words(ring, keys, now));
         lines.extend(rules.in_words(now));
     }
     if rings.is_empty() {

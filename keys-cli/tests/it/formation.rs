@@ -122,6 +122,10 @@ fn status_lists_every_ring_limit_and_balance() {
         status["balances"],
         json!([{ "asset": lower(Default::default()), "balance": "0" }, { "asset": token, "balance": "6" }])
     );
+    let keys = status["keys"].as_array().expect("a list");
+    assert_eq!(keys.iter().map(|key| &key["ring"]).collect::<Vec<_>>(), [1, 1, 1, 9, 9]);
+    assert_eq!(keys[1]["key"], lower(address("op1")));
+    assert!(keys.iter().all(|key| key["since"].as_u64().is_some_and(|since| since > 0) && key.get("keptIn").is_none()));
     let only = bench.run("status --ring 9 --json").json();
     assert_eq!(only["rings"].as_array().map(Vec::len), Some(1));
     assert_eq!((&only["limits"], &only["permissions"]), (&json!([]), &json!([])));
@@ -129,6 +133,28 @@ fn status_lists_every_ring_limit_and_balance() {
     for word in ["12500000 (smallest unit) of token", "permitted: to send the native coin", "days left"] {
         assert!(words.contains(word), "{word} is not in {words}");
     }
+}
+
+#[test]
+fn before_a_lease_ends_status_says_that_the_keys_are_to_be_rotated() {
+    let bench = Bench::with_ring();
+    let status = || bench.run("status --relayer http://127.0.0.1:1").ok();
+    let now = status();
+    assert!(
+        !now.out.contains("ROTATE") && now.out.contains("(0 days)") && now.out.contains("not known"),
+        "{}",
+        now.out
+    );
+    // One that is away keeps nobody from seeing the rest.
+    assert!(now.err.contains("where the key is: ") && now.err.contains("127.0.0.1:1"), "{}", now.err);
+    // LEASE is 90 days.
+    bench.rpc("evm_increaseTime", json!([80 * 86_400]));
+    bench.rpc("evm_mine", json!([]));
+    let later = status().out;
+    assert!(later.contains("ROTATE THE KEYS of ring 1") && later.contains("(80 days)"), "{later}");
+    bench.rpc("evm_increaseTime", json!([11 * 86_400]));
+    bench.rpc("evm_mine", json!([]));
+    assert!(!status().out.contains("ROTATE") && status().out.contains("LEASE OVER"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{
     Api,
     error::{Code, Error},
 };
-use crate::{driver::Stopped, explain::Story, peers::Connection};
+use crate::{driver::Stopped, explain::Story, peers::Connection, signer::KeyReport};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +47,11 @@ pub(super) async fn health(State(api): State<Api>) -> Result<(StatusCode, Json<H
     };
     let status = if condition == Condition::Running { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(Health { status: condition, overview, peers: api.peers.connections() })))
+}
+
+/// Where this seat's key is, and for how long.
+pub(super) async fn key(State(api): State<Api>) -> Json<KeyReport> {
+    Json(api.custody.report(api.key))
 }
 
 /// Why this seat stands still, with what it knew then.

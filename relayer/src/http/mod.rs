@@ -37,7 +37,7 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{chain, driver::Handle, metrics::Metrics, peers::Peers};
+use crate::{chain, driver::Handle, metrics::Metrics, peers::Peers, signer::Custody};
 
 pub use connections::Limits as ConnectionLimits;
 pub(crate) use error::{Code, Error};
@@ -52,6 +52,7 @@ const REQUEST: &str = "/v1/requests/{id}";
 const CANCEL: &str = "/v1/requests/{id}/cancel";
 const EVENTS: &str = "/v1/events";
 const HEALTH: &str = "/v1/health";
+const KEY: &str = "/v1/key";
 const OPENAPI: &str = "/v1/openapi.yaml";
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
@@ -63,7 +64,7 @@ const DESCRIPTION: &str = include_str!("../../../docs/api.yaml");
 
 /// The routes: method, path, and every status they answer with. What anything else answers: 404 and 405.
 #[cfg(test)]
-const ROUTES: [(&str, &str, &[u16]); 12] = [
+const ROUTES: [(&str, &str, &[u16]); 13] = [
     ("post", REQUESTS, &[200, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503]),
     ("get", REQUESTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("post", BATCH, &[200, 400, 401, 403, 408, 413, 415, 429, 500, 503]),
@@ -71,6 +72,7 @@ const ROUTES: [(&str, &str, &[u16]); 12] = [
     ("post", CANCEL, &[200, 202, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503]),
     ("get", EVENTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("get", HEALTH, &[200, 500, 503]),
+    ("get", KEY, &[200, 401, 403, 429, 500, 503]),
     ("get", OPENAPI, &[200, 500]),
     ("get", ALIVE, &[200, 500]),
     ("get", READY, &[200, 500, 503]),
@@ -138,6 +140,8 @@ pub struct Setup {
     pub metrics: Metrics,
     /// This seat's key.
     pub key: Address,
+    /// Where it is.
+    pub custody: Custody,
     /// How many seats of a window have to sign.
     pub quorum: usize,
     /// At how many seats a request has to be on disk.
@@ -157,6 +161,7 @@ struct Api {
     chain: watch::Receiver<chain::Connection>,
     metrics: Metrics,
     key: Address,
+    custody: Custody,
     quorum: usize,
     copies: usize,
     limits: Limits,
@@ -184,7 +189,7 @@ fn of_client(router: Router, address: IpAddr) -> Router {
 }
 
 fn router(setup: Setup, shutdown: CancellationToken) -> Router {
-    let Setup { handle, peers, chain, metrics, key, quorum, copies, tokens, rate, limits } = setup;
+    let Setup { handle, peers, chain, metrics, key, custody, quorum, copies, tokens, rate, limits } = setup;
     let places = |count| Arc::new(Semaphore::new(count));
     let api = Api {
         handle,
@@ -192,6 +197,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
         chain,
         metrics,
         key,
+        custody,
         quorum,
         copies,
         limits,
@@ -213,6 +219,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
     let request = needs(Scope::Read, within(waiting, routing::get(requests::request)));
     let cancel = needs(Scope::Submit, within(limits.body + limits.answer, routing::post(requests::cancel)));
     let events = needs(Scope::Events, within(limits.answer, routing::get(events::follow)));
+    let key = needs(Scope::Read, within(limits.answer, routing::get(health::key)));
     let halt = needs(Scope::Read, within(limits.answer, routing::get(health::halt)));
     let routes = Router::new()
         .route(REQUESTS, post.merge(list))
@@ -224,6 +231,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
         .route(OPENAPI, routing::get(async || ([(header::CONTENT_TYPE, "application/yaml")], DESCRIPTION)))
         .route(ALIVE, routing::get(health::alive))
         .route(READY, within(limits.answer, routing::get(health::ready)))
+        .route(KEY, key)
         .route(HALT, halt)
         .route(METRICS, routing::get(health::metrics))
         .fallback(async || Error::from(Code::UnknownRoute))

@@ -1,8 +1,10 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
+use alloy::signers::local::PrivateKeySigner;
 use axum::http::StatusCode;
 use ring_contracts::{Address, B256, Bytes, Request as Payment, RequestError, RequestId, U256};
 use ring_core::{Block, Halt, Overview, Phase, Refusal, RequestStatus};
+use ring_key::unlock;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,6 +18,7 @@ use super::{
     *,
 };
 use crate::{
+    config,
     driver::{Command, Receipt, RequestDetail},
     running::{Bench, Running},
 };
@@ -45,6 +48,7 @@ fn setup(handle: Handle) -> Setup {
         chain: watch::Sender::new(chain::Connection::default()).subscribe(),
         metrics: Metrics::default(),
         key: KEY,
+        custody: Custody::of(&config::Signer::Enclave { socket: "/nowhere".into() }),
         quorum: 1,
         copies: 1,
         tokens: Vec::new(),
@@ -576,6 +580,26 @@ async fn an_id_of_another_form_is_400() {
         assert_eq!((answer.status, answer.code()), (400, "invalid_id"), "{id}");
     }
     server.was_not_asked();
+}
+
+#[tokio::test]
+async fn where_the_key_is_is_told_with_what_is_left_of_its_time_to_those_who_may_read() {
+    let server = Server::start(limits()).await;
+    assert_eq!(server.get("/v1/key").await.body, json!({ "address": KEY, "keptIn": "enclave" }));
+
+    let signer = PrivateKeySigner::random();
+    let folder = tempfile::tempdir().unwrap();
+    let (address, socket) = (signer.address(), folder.path().join("unlock.sock"));
+    let [lease, warning] = [3_600, 60].map(Duration::from_secs);
+    let memory = config::Memory { address, socket, lease, warning, shares: Some(2) };
+    let key = memory.key();
+    let custody = Custody::of(&config::Signer::Memory(memory));
+    let server = Server::start_with(limits(), |setup| Setup { key: address, custody, ..setup }).await;
+    assert_eq!(server.get("/v1/key").await.body, json!({ "address": address, "keptIn": "split", "secondsLeft": 0 }));
+    unlock::serve(&key, Some(2), lease).await.unwrap();
+    key.unlock(signer, None).unwrap();
+    let left = server.get("/v1/key").await.body["secondsLeft"].as_u64().unwrap();
+    assert!(left > 0, "it is unlocked");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! refill of your own account", and (as the chain's [`TransactionSigner`]) "sign this transaction", which carries a reserved turn
 //! or a halt to the chain.
 
+mod custody;
 mod enclave;
 mod key;
 mod open;
@@ -19,6 +20,7 @@ use crate::{
     store::DurableReservation,
 };
 
+pub use custody::{Custody, KeyReport, Place};
 pub use enclave::EnclaveSigner;
 pub use key::KeySigner;
 pub use open::open;

@@ -125,4 +125,19 @@ async fn a_ring_with_enclaves_pays_each_order_once_and_they_sign_nothing_else_fo
         assert!(matches!(ask_enclave(socket, &asked).await, Answer::Refused { .. }));
     }
     assert!(!world.stage.deployment.ring(RING).await.unwrap().halted);
+
+    // People who look after the ring see where each key is, and since when it has its seat.
+    let mut status = Command::new(Programs::find().unwrap().keys);
+    status.args(["status", "--json", "--rpc", &world.stage.chain.http()]);
+    status.args(["--contract", &world.backend.domain.contract.to_string()]);
+    for seat in world.stage.ring.seats() {
+        status.args(["--relayer", &seat.url()]);
+    }
+    let output = status.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys = status["keys"].as_array().unwrap();
+    let places: Vec<&Value> = keys.iter().map(|key| &key["keptIn"]).collect();
+    assert_eq!(places, ["keystore", "enclave", "enclave"]);
+    assert!(keys.iter().all(|key| key["since"].as_u64().is_some_and(|since| since > 0)), "{status}");
 }

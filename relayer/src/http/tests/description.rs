@@ -1,6 +1,7 @@
 //! The description, `docs/api.yaml`, says what the program does.
 
 use super::*;
+use crate::signer::{KeyReport, Place};
 
 #[test]
 fn the_description_has_every_route_and_status_and_no_other() {
@@ -74,6 +75,26 @@ fn the_description_has_every_event_that_a_webhook_can_have() {
     for subject in crate::notify::Subject::ALL {
         assert!(text.contains(&format!("`{}`", subject.name())), "{subject:?}");
     }
+}
+
+#[test]
+fn the_description_has_every_place_where_a_key_can_be() {
+    let description = description();
+    let described = &description["components"]["schemas"]["Key"]["properties"];
+    let places = [
+        Place::Keystore,
+        Place::Memory,
+        Place::Split,
+        Place::Pkcs11,
+        Place::AwsKms,
+        Place::Vault,
+        Place::VaultTransit,
+        Place::Enclave,
+    ];
+    assert_eq!(described["keptIn"]["enum"], json!(places));
+    let report = KeyReport { address: KEY, kept_in: Place::Memory, seconds_left: Some(1) };
+    let report = serde_json::to_value(report).unwrap();
+    assert!(report.as_object().unwrap().keys().eq(described.as_object().unwrap().keys()));
 }
 
 #[test]

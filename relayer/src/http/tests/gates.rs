@@ -59,6 +59,7 @@ async fn a_token_opens_what_its_scopes_are_for_and_nothing_else() {
             (Scope::Submit, batch(&server)),
             (Scope::Read, server.client.get(server.url(&format!("{REQUESTS}/{ID}")))),
             (Scope::Read, server.client.get(server.url(&format!("{REQUESTS}?limit=0")))),
+            (Scope::Read, server.client.get(server.url(super::super::KEY))),
             (Scope::Events, server.client.get(server.url(&format!("{EVENTS}?lastEventId=x")))),
         ] {
             let answer = server.call(request.header("authorization", format!("bearer {SECRET}"))).await;
