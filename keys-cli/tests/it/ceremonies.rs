@@ -111,7 +111,13 @@ fn on_a_kit_is_nothing_but_halts_that_are_signed_as_they_should_be() {
         let signature = document["signature"].as_str().expect("it is text").to_owned();
         document["signature"] = json!(format!("0x{}{}", "11".repeat(32), &signature[66..]));
     });
-    kit("forged", 4, &["the signature in forged is not by"]);
+    kit("forged", 4, &["the signature in forged is not by", "nobody"]);
+    // The same halt, signed by somebody who may, too, but is not who it says.
+    bench.run(&format!("prepare halt --ring 1 --signer {} --out o", address("op0"))).ok();
+    bench.place.run(&format!("sign --in o --out other --yes {}", by("op0"))).ok();
+    let signature = bench.place.read_json("other")["signature"].clone();
+    bench.edit("halt", "borrowed", |document| document["signature"] = signature);
+    kit("borrowed", 4, &["is not by", &format!("it recovers to {}", address("op0"))]);
     kit("halt halt", 4, &["halts ring 1", "as another file does already"]);
     bench.run("prepare resume --ring 1 --out r").ok();
     bench.place.run(&format!("sign --in r --out resume --yes {}", by("master"))).ok();
