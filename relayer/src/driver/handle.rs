@@ -184,6 +184,7 @@ pub struct Stopped;
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     notices: broadcast::Sender<Notice>,
+    alarms: broadcast::Sender<String>,
     end: watch::Sender<Place>,
 }
 
@@ -191,11 +192,15 @@ impl Handle {
     /// How many notices a slow follower may be behind before it misses some.
     pub(crate) const NOTICES: usize = 8_192;
 
+    /// How many alarms may wait for somebody who is to be told of them.
+    pub(crate) const ALARMS: usize = 64;
+
     /// A handle, and the end at which its commands come out.
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(capacity);
         let (notices, _) = broadcast::channel(Self::NOTICES);
-        (Self { commands, notices, end: watch::Sender::new(Place::START) }, receiver)
+        let (alarms, _) = broadcast::channel(Self::ALARMS);
+        (Self { commands, notices, alarms, end: watch::Sender::new(Place::START) }, receiver)
     }
 
     /// Takes a request. Waits at most `patience` for its copies.
@@ -352,6 +357,18 @@ impl Handle {
     pub(crate) fn notify(&self, notice: Notice) {
         // Nobody following is no error.
         let _ = self.notices.send(notice);
+    }
+
+    /// Every alarm from now on. Apart from the notices, for which everything that happens is put into words.
+    pub fn alarms(&self) -> broadcast::Receiver<String> {
+        self.alarms.subscribe()
+    }
+
+    /// Tells whoever follows alarms, or everything.
+    pub(crate) fn notify_alarm(&self, reason: String) {
+        // Nobody following is no error.
+        let _ = self.alarms.send(reason.clone());
+        self.notify(Notice::Passing(PassingEvent::Alarm { reason }));
     }
 
     /// The end of the history, from now on. Before the driver runs it is the beginning.

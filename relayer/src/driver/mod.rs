@@ -393,7 +393,7 @@ impl Driver {
     fn raise(&self, reason: String) {
         error!(halted = self.state.halt().is_some(), "ALARM: {reason}");
         self.edges.metrics.note_alarm();
-        self.edges.handle.notify(Notice::Passing(PassingEvent::Alarm { reason }));
+        self.edges.handle.notify_alarm(reason);
     }
 
     fn note_view(&self, view: ChainView) -> Event {

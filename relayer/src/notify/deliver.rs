@@ -5,13 +5,17 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use ring_contracts::Address;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::{Instant, sleep},
+};
+use uuid::Uuid;
 
 use super::{Subject, Subscriber};
 use crate::{
-    driver::{Handle, Stopped},
+    driver::{Handle, PassingEvent, Stopped},
     http::EventId,
-    store::{Change, DurableEvent, Place},
+    store::{Change, Place},
 };
 
 /// How many records are read of the history at a time: so few that nobody else waits for it.
@@ -51,44 +55,55 @@ impl Default for Pace {
 /// What is told.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
-    id: String,
+struct Body<'a, E> {
+    id: &'a str,
     ring: u32,
     seat: usize,
-    event: &'a DurableEvent,
+    event: &'a E,
 }
 
 /// Delivers to one subscriber.
 #[derive(Debug)]
 pub struct Deliverer {
-    subscriber: Subscriber,
-    source: Source,
+    teller: Teller,
     handle: Handle,
-    pace: Pace,
     place: Place,
-    warned: Option<Instant>,
+    alarms: Option<broadcast::Receiver<String>>,
 }
 
 impl Deliverer {
-    /// Begins after a place.
+    /// Begins after a place, and with alarms from now on.
     pub fn new(subscriber: Subscriber, source: Source, handle: Handle, pace: Pace, place: Place) -> Self {
-        Self { subscriber, source, handle, pace, place, warned: None }
+        let alarms = subscriber.subjects.contains(&Subject::Alarm).then(|| handle.alarms());
+        Self { teller: Teller { subscriber, source, pace, warned: None }, handle, place, alarms }
     }
 
     /// Delivers until the driver stops.
     pub async fn run(mut self) {
-        // The driver says so itself.
-        let _: Result<(), Stopped> = self.deliver_all().await;
+        let alarms = self.alarms.take().map(|alarms| (alarms, self.teller.clone()));
+        // One that is not taken does not keep the other waiting.
+        let alarms = async {
+            match alarms {
+                Some((alarms, teller)) => tell_alarms(alarms, teller).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // The driver says so itself.
+            _ = self.deliver_all() => {}
+            () = alarms => {}
+        }
     }
 
     async fn deliver_all(&mut self) -> Result<(), Stopped> {
         let mut end = self.handle.end();
         loop {
             let history = self.handle.history(self.place, ROWS).await?;
-            for change in &history.changes {
-                if self.subscriber.subjects.contains(&Subject::of(&change.event)) {
-                    self.deliver(change).await;
-                    self.note(change.place).await?;
+            for Change { place, event } in &history.changes {
+                if self.teller.subscriber.subjects.contains(&Subject::of(event)) {
+                    let id = EventId::new(self.teller.source.key, *place).to_string();
+                    self.teller.tell(&id, event).await;
+                    self.note(*place).await?;
                 }
             }
             if history.reached > self.place {
@@ -103,14 +118,36 @@ impl Deliverer {
 
     async fn note(&mut self, place: Place) -> Result<(), Stopped> {
         self.place = place;
-        self.handle.note_delivery(self.subscriber.name.clone(), place).await
+        self.handle.note_delivery(self.teller.subscriber.name.clone(), place).await
     }
+}
 
+/// Tells of alarms as long as this process lives: what is still so after a restart raises another.
+async fn tell_alarms(mut alarms: broadcast::Receiver<String>, mut teller: Teller) {
+    loop {
+        let reason = match alarms.recv().await {
+            Ok(reason) => reason,
+            Err(RecvError::Lagged(count)) => format!("{count} earlier alarms were not delivered: look into the log"),
+            Err(RecvError::Closed) => return,
+        };
+        teller.tell(&Uuid::new_v4().to_string(), &PassingEvent::Alarm { reason }).await;
+    }
+}
+
+/// Tells of one event after the other.
+#[derive(Clone, Debug)]
+struct Teller {
+    subscriber: Subscriber,
+    source: Source,
+    pace: Pace,
+    warned: Option<Instant>,
+}
+
+impl Teller {
     /// Tells of an event until it is taken, however long that takes.
-    async fn deliver(&mut self, change: &Change) {
-        let Source { ring, seat, key } = self.source;
-        let id = EventId::new(key, change.place).to_string();
-        let body = Body { id: id.clone(), ring, seat, event: &change.event };
+    async fn tell<E: Serialize>(&mut self, id: &str, event: &E) {
+        let Source { ring, seat, .. } = self.source;
+        let body = Body { id, ring, seat, event };
         // A struct of strings and numbers: it always can be written.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut pauses = ExponentialBuilder::default()
@@ -121,7 +158,7 @@ impl Deliverer {
             .without_max_times()
             .build();
         while let Err(reason) = self.subscriber.means.tell(&body, self.pace.answer).await {
-            self.warn(&id, &reason);
+            self.warn(id, &reason);
             sleep(pauses.next().unwrap_or(self.pace.longest_pause)).await;
         }
         tracing::debug!(subscriber = self.subscriber.name, id, "delivered");

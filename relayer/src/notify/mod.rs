@@ -6,7 +6,8 @@
 //! ```
 //!
 //! What is told comes from the journal, and the store remembers up to where: neither a restart nor somebody who is away loses
-//! anything. What was delivered just before a crash may be delivered again, under the same id.
+//! anything. What was delivered just before a crash may be delivered again, under the same id. Alarms are not in the journal:
+//! they are told as long as the process lives, beside the rest.
 
 mod deliver;
 mod program;
@@ -61,11 +62,13 @@ pub enum Subject {
     Halted,
     /// The seat takes part.
     Joined,
+    /// Something that people should hear of.
+    Alarm,
 }
 
 impl Subject {
-    /// All there are: what is written down.
-    pub const ALL: [Self; 10] = [
+    /// All there are: what is written down, and alarms.
+    pub const ALL: [Self; 11] = [
         Self::Request(Status::Received),
         Self::Request(Status::Signing),
         Self::Request(Status::Cancelling),
@@ -76,6 +79,7 @@ impl Subject {
         Self::Request(Status::Disputed),
         Self::Halted,
         Self::Joined,
+        Self::Alarm,
     ];
 
     /// As it is written.
@@ -84,10 +88,11 @@ impl Subject {
             Self::Request(status) => status.name(),
             Self::Halted => "halted",
             Self::Joined => "joined",
+            Self::Alarm => "alarm",
         }
     }
 
-    /// That of an event.
+    /// That of an event of the journal.
     pub fn of(event: &DurableEvent) -> Self {
         match event {
             DurableEvent::Request { status } => Self::Request(Status::of(status.phase)),

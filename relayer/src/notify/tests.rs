@@ -213,6 +213,58 @@ async fn what_is_wanted_is_posted_signed_and_in_order() {
     assert!(EventId::parse(&last.id(), bench.key()).is_some());
 }
 
+/// What was said of an alarm.
+fn reason(post: &Post) -> String {
+    assert!(is_genuine(post) && post.what() == "alarm", "{post:?}");
+    post.json()["event"]["reason"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_alarm_is_posted_until_it_is_taken_and_neither_waits_for_the_rest_nor_the_rest_for_it() {
+    let mut bench = Bench::new();
+    // What is posted first is never answered.
+    let mut endpoint = Endpoint::start(&[Does::Hang, Does::Answer(500)]).await;
+    let (mut running, _delivering) = start(&bench, endpoint.address, &Subject::ALL, QUICK).await;
+    running.handle.submit(bench.request(1), Duration::from_secs(5)).await.unwrap();
+    assert_eq!(endpoint.next().await.what(), "received");
+    for what in ["the key is wiped in 60 s", "the key is locked"] {
+        running.handle.raise(what.to_owned()).await.unwrap();
+    }
+    let [first, again, second] = [endpoint.next().await, endpoint.next().await, endpoint.next().await];
+    assert_eq!(
+        [&first, &again, &second].map(reason),
+        ["the key is wiped in 60 s"; 2].into_iter().chain(["the key is locked"]).collect::<Vec<_>>()[..]
+    );
+    assert!(first.id() == again.id() && again.id() != second.id());
+
+    let mut endpoint = Endpoint::start(&[Does::Hang]).await;
+    running.stop();
+    let (running_again, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm, Subject::Halted], QUICK).await;
+    running = running_again;
+    running.handle.raise("nobody takes this".to_owned()).await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "nobody takes this");
+    bench.halt(&running).await;
+    assert_eq!(endpoint.next().await.what(), "halted");
+}
+
+#[tokio::test]
+async fn of_too_many_alarms_it_is_said_how_many_were_left_out() {
+    let bench = Bench::new();
+    let mut endpoint = Endpoint::start(&[Does::Hang]).await;
+    let pace = Pace { answer: Duration::from_millis(300), ..QUICK };
+    let (running, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm], pace).await;
+    running.handle.raise("alarm 0".to_owned()).await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "alarm 0");
+    let count = crate::driver::Handle::ALARMS + 3;
+    for number in 1..=count {
+        running.handle.raise(format!("alarm {number}")).await.unwrap();
+    }
+    running.handle.overview().await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "alarm 0", "it is posted again");
+    assert_eq!(reason(&endpoint.next().await), "3 earlier alarms were not delivered: look into the log");
+    assert_eq!(reason(&endpoint.next().await), "alarm 4");
+}
+
 #[tokio::test]
 async fn what_is_not_wanted_is_not_posted() {
     let mut bench = Bench::new();
