@@ -63,6 +63,7 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Exit> {
     let of_signer = |error: &SignerError| match error {
         SignerError::Keystore(_)
         | SignerError::Password { .. }
+        | SignerError::NoTerminal(_)
         | SignerError::SecretFile { .. }
         | SignerError::OtherEnclave { .. }
         | SignerError::Socket { .. } => Exit::Config,

@@ -130,8 +130,8 @@ pub enum Signer {
     Keystore {
         /// The keystore.
         keystore: PathBuf,
-        /// The file with its password.
-        password_file: PathBuf,
+        /// Where its password comes from.
+        password: PasswordSource,
     },
     /// In AWS KMS.
     AwsKms(AwsKmsSettings),
@@ -155,6 +155,24 @@ pub enum Signer {
     },
     /// In a vault.
     Vault(Box<Vault>),
+}
+
+/// Where the password of a keystore comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// A file, a descriptor (`/dev/fd/3`), or a credential of systemd.
+    File(PathBuf),
+    /// A person, at the terminal of the process.
+    Prompt,
+}
+
+impl fmt::Display for PasswordSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the password in {}", path.display()),
+            Self::Prompt => f.write_str("the password that was typed"),
+        }
+    }
 }
 
 /// How a key comes to be in memory.

@@ -88,6 +88,8 @@ pub(super) struct Cap {
 pub(super) struct Signer {
     pub(super) keystore: Option<String>,
     pub(super) password_file: Option<String>,
+    #[serde(default)]
+    pub(super) password_prompt: bool,
     pub(super) aws_kms: Option<AwsKms>,
     pub(super) enclave: Option<Enclave>,
     pub(super) memory: Option<Memory>,

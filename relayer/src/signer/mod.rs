@@ -17,6 +17,7 @@ use ring_keystore::KeystoreError;
 
 use crate::{
     chain::{TransactionSigner, Wanted},
+    config::PasswordSource,
     store::DurableReservation,
 };
 
@@ -77,15 +78,21 @@ fn check_wanted(domain: &Domain, transaction: &TxEip1559, wanted: &Wanted<Permit
 pub enum SignerError {
     /// The keystore cannot be read.
     #[error("signer.keystore: {0}")]
-    Keystore(#[from] KeystoreError),
+    Keystore(KeystoreError),
     /// The password is wrong.
-    #[error("the password in {password_file} does not open the keystore {path}")]
+    #[error("{password} does not open the keystore {path}", path = path.display())]
     Password {
         /// Where the keystore is.
         path: PathBuf,
-        /// Where the password is.
-        password_file: PathBuf,
+        /// Where the password came from.
+        password: PasswordSource,
     },
+    /// Nobody can be asked.
+    #[error(
+        "signer.password_prompt: there is no terminal to ask at ({0}): start it at one, or name a file or a credential by \
+         signer.password_file"
+    )]
+    NoTerminal(io::Error),
     /// A password, a PIN or a token cannot be read.
     #[error("the secret in {path} cannot be read: {why}")]
     SecretFile {
@@ -110,7 +117,8 @@ pub enum SignerError {
     NotWanted(&'static str),
     /// The enclave is of something else than this seat.
     #[error(
-        "signer.enclave: it signs for ring {ring} of {contract} on chain {chain_id}, and this seat is of another: one of the two          is configured for something else"
+        "signer.enclave: it signs for ring {ring} of {contract} on chain {chain_id}, and this seat is of another: one of the two \
+         is configured for something else"
     )]
     OtherEnclave {
         /// Its chain.
@@ -122,5 +130,12 @@ pub enum SignerError {
     },
     /// The key cannot be reached, or does not sign.
     #[error("signer: {0}")]
-    Key(#[from] KeyError),
+    Key(KeyError),
+}
+
+// Not by `#[from]`: the text has the cause in it, which a report of all causes would repeat.
+impl From<KeyError> for SignerError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
 }

@@ -1,6 +1,6 @@
 //! Getting to the key that the configuration names.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use reqwest::Client;
 use ring_contracts::Domain;
@@ -14,7 +14,7 @@ use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
 use super::{EnclaveSigner, KeySigner, Signer, SignerError};
-use crate::config::{self, read_secret};
+use crate::config::{self, PasswordSource, read_secret};
 
 /// Gets to the key of a seat of this ring. Files with passwords, PINs and tokens are read now, not when the configuration is.
 ///
@@ -22,7 +22,7 @@ use crate::config::{self, read_secret};
 /// `Keystore`, `Password`, `SecretFile`, `Key`, `OtherEnclave`.
 pub async fn open(signer: &config::Signer, domain: Domain, ring: u32) -> Result<Arc<dyn Signer>, SignerError> {
     let key: Box<dyn Key> = match signer {
-        config::Signer::Keystore { keystore, password_file } => Box::new(open_keystore(keystore, password_file)?),
+        config::Signer::Keystore { keystore, password } => Box::new(open_keystore(keystore, password).await?),
         config::Signer::AwsKms(settings) => Box::new(AwsKmsKey::open(settings.clone()).await?),
         config::Signer::Enclave { socket } => return Ok(Arc::new(EnclaveSigner::open(socket, domain, ring).await?)),
         // Where it can be unlocked is served by the seat that runs.
@@ -37,15 +37,25 @@ pub async fn open(signer: &config::Signer, domain: Domain, ring: u32) -> Result<
     Ok(Arc::new(KeySigner::new(key, domain)))
 }
 
-fn open_keystore(path: &Path, password_file: &Path) -> Result<LocalKey, SignerError> {
-    let password = read_text(password_file)?;
+async fn open_keystore(path: &Path, source: &PasswordSource) -> Result<LocalKey, SignerError> {
+    let password = match source {
+        PasswordSource::File(file) => read_text(file)?,
+        PasswordSource::Prompt => ask(format!("Enter the password of {}: ", path.display())).await?,
+    };
     match ring_keystore::open(path, &password) {
         Ok(key) => Ok(LocalKey::new(key)),
         Err(KeystoreError::WrongPassword(_)) => {
-            Err(SignerError::Password { path: path.to_owned(), password_file: password_file.to_owned() })
+            Err(SignerError::Password { path: path.to_owned(), password: source.clone() })
         }
         Err(error) => Err(SignerError::Keystore(error)),
     }
+}
+
+/// Asks a person, without showing what is typed, while everything else goes on.
+async fn ask(prompt: String) -> Result<SecretString, SignerError> {
+    let typed = tokio::task::spawn_blocking(|| rpassword::prompt_password(prompt)).await;
+    let typed = typed.unwrap_or_else(|error| Err(io::Error::other(error)));
+    typed.map(SecretString::from).map_err(SignerError::NoTerminal)
 }
 
 fn vault_settings(vault: &config::Vault) -> VaultSettings {

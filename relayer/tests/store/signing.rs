@@ -94,7 +94,7 @@ async fn a_wrong_password_or_keystore_is_named() {
     let bench = Bench::sqlite();
     let signer_of = |keystore: &str, password: &str| config::Signer::Keystore {
         keystore: bench.path(keystore),
-        password_file: bench.path(password),
+        password: config::PasswordSource::File(bench.path(password)),
     };
     let open = async |keystore: &str, password: &str| {
         signer::open(&signer_of(keystore, password), DOMAIN, 1).await.err().unwrap()

@@ -8,7 +8,7 @@ use ring_key::{aws_kms::AwsKmsSettings, pkcs11::Token, vault::Transit};
 use super::{Check, evidence::Entry};
 use crate::{
     config::{
-        Memory, Signer, Vault, VaultLogin,
+        Memory, PasswordSource, Signer, Vault, VaultLogin,
         raw::{self, Raw},
     },
     tls,
@@ -21,9 +21,12 @@ const WARNING: u64 = 3_600;
 
 impl Check<'_> {
     pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw::Signer { keystore, password_file, aws_kms, enclave, memory, pkcs11, vault } = &raw.signer;
+        let raw::Signer { keystore, password_file, password_prompt, aws_kms, enclave, memory, pkcs11, vault } =
+            &raw.signer;
         match (keystore, aws_kms, enclave, memory, pkcs11, vault) {
-            (Some(keystore), None, None, None, None, None) => self.keystore(keystore, password_file.as_deref()),
+            (Some(keystore), None, None, None, None, None) => {
+                self.keystore(keystore, password_file.as_deref(), *password_prompt)
+            }
             (None, Some(aws_kms), None, None, None, None) => self.aws_kms(aws_kms),
             (None, None, Some(enclave), None, None, None) => {
                 Some(Signer::Enclave { socket: self.base.join(&enclave.socket) })
@@ -41,18 +44,28 @@ impl Check<'_> {
         }
     }
 
-    fn keystore(&mut self, keystore: &str, password_file: Option<&str>) -> Option<Signer> {
+    fn keystore(&mut self, keystore: &str, password_file: Option<&str>, prompt: bool) -> Option<Signer> {
         let keystore = self.base.join(keystore);
         if let Err(error) = std::fs::File::open(&keystore) {
             let reason = format!("cannot read {}: {error}", keystore.display());
             self.problem::<()>("signer.keystore", reason);
         }
-        let Some(password_file) = password_file else {
-            return self.problem("signer.password_file", "is missing: name the file with the keystore's password");
+        let password = match (password_file, prompt) {
+            (Some(file), false) => {
+                let file = self.base.join(file);
+                self.secret("signer.password_file", &file);
+                PasswordSource::File(file)
+            }
+            (None, true) => PasswordSource::Prompt,
+            (None, false) => {
+                let reason = "is missing: name the file with the keystore's password, or set password_prompt";
+                return self.problem("signer.password_file", reason);
+            }
+            (Some(_), true) => {
+                return self.problem("signer.password_prompt", "there is a password_file, too: leave one of them");
+            }
         };
-        let password_file = self.base.join(password_file);
-        self.secret("signer.password_file", &password_file);
-        Some(Signer::Keystore { keystore, password_file })
+        Some(Signer::Keystore { keystore, password })
     }
 
     fn aws_kms(&mut self, raw: &raw::AwsKms) -> Option<Signer> {

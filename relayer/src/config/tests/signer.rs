@@ -13,6 +13,16 @@ fn with_signer(text: &str) -> String {
 }
 
 #[test]
+fn the_password_of_a_keystore_is_in_a_file_or_typed() {
+    let source = |text: &str| match load(&with_signer(text)).unwrap().signer {
+        Signer::Keystore { password, .. } => password,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(source(KEYSTORE), PasswordSource::File(path) if path.ends_with("seat-0.password")));
+    assert_eq!(source("keystore = \"seat-0.json\"\npassword_prompt = true"), PasswordSource::Prompt);
+}
+
+#[test]
 fn an_hsm_is_named_by_its_module_and_its_token_by_label_or_serial_number() {
     let config = load(&with_signer(&format!("[signer.pkcs11]\n{PKCS11}token = \"rings\""))).unwrap();
     let Signer::Pkcs11 { token, label, .. } = config.signer else { panic!("{:?}", config.signer) };
@@ -68,6 +78,7 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         (String::new(), "signer", "no key"),
         (format!("{KEYSTORE}\n{}", vault(token)), "signer", "several"),
         ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
+        (format!("{KEYSTORE}\npassword_prompt = true"), "signer.password_prompt", "leave one"),
         (format!("{KEYSTORE}\n[signer.enclave]\nsocket = \"/a\""), "signer", "several"),
         ("[signer.aws_kms]\nkey_id = \"a\"\nendpoint = \"http://a\"".into(), "signer.aws_kms.endpoint", "https://"),
         (format!("[signer.memory]\n{}", MEMORY.replace("0001", "")), "signer.memory.address", "not an address"),
