@@ -114,7 +114,12 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Qr(QrCommand::Read { out, pictures }) => {
             files::check_absent(&out)?;
             let document = match &pictures[..] {
-                [] => Scan::default().read_lines(io::stdin().lock())?,
+                [] => {
+                    if io::stdin().is_terminal() {
+                        tell("Scan one code after the other, in any order; Ctrl-D ends");
+                    }
+                    Scan::default().read_lines(io::stdin().lock())?
+                }
                 pictures => Scan::default().read_pictures(pictures)?,
             };
             document.write_new(&out)?;
