@@ -6,15 +6,23 @@
 
 #[cfg(feature = "aws-kms")]
 pub mod aws_kms;
+#[cfg(feature = "azure-kv")]
+pub mod azure_kv;
 mod error;
+#[cfg(feature = "gcp-kms")]
+pub mod gcp_kms;
 mod local;
+#[cfg(any(feature = "azure-kv", feature = "gcp-kms"))]
+mod login;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "vault"))]
+mod secret_source;
 #[cfg(feature = "memory")]
 pub mod share;
-#[cfg(any(feature = "aws-kms", feature = "pkcs11", test))]
+#[cfg(any(feature = "aws-kms", feature = "azure-kv", feature = "gcp-kms", feature = "pkcs11", test))]
 mod signature;
 #[cfg(feature = "memory")]
 pub mod unlock;
@@ -28,6 +36,8 @@ use futures::future::BoxFuture;
 
 pub use error::KeyError;
 pub use local::LocalKey;
+#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "vault"))]
+pub use secret_source::SecretSource;
 
 /// A key that signs. Each answer comes within [`PATIENCE`], or is an error.
 pub trait Key: Send + Sync + fmt::Debug {

@@ -23,32 +23,11 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use zeroize::Zeroizing;
 
-use crate::{Key, KeyError, LocalKey, PATIENCE};
+use crate::{Key, KeyError, LocalKey, PATIENCE, SecretSource};
 use token::Tokens;
 
 /// No answer that is wanted is longer.
 const MOST_BYTES: usize = 64 * 1024;
-
-/// Reads a secret anew each time, since what keeps it may change: an agent renews a token's file.
-#[derive(Clone)]
-pub struct SecretSource(Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>);
-
-impl SecretSource {
-    /// A source that reads like this; its error says what is wrong, and never what was read.
-    pub fn new(read: impl Fn() -> Result<SecretString, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
-    }
-
-    fn read(&self) -> Result<SecretString, String> {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for SecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretSource")
-    }
-}
 
 /// How a seat proves to the vault who it is.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! Who keeps a key: the real thing, made for the suite and ended with it.
 
+mod azure_kv;
 mod enclave;
+mod gcp_kms;
 mod keystore;
 mod memory;
 mod moto;
@@ -13,7 +15,9 @@ use ring_key::{Key, KeyError};
 
 use crate::proxy::Losses;
 
+pub(crate) use azure_kv::AzureKv;
 pub(crate) use enclave::Enclave;
+pub(crate) use gcp_kms::GcpKms;
 pub(crate) use keystore::Keystore;
 pub(crate) use memory::Memory;
 pub(crate) use moto::Moto;
@@ -47,6 +51,11 @@ pub(crate) enum Fate {
 pub(crate) trait Keeper {
     /// What is real about it.
     fn real(&self) -> String;
+
+    /// Whether it is the real thing, or what the suite has in its place.
+    fn is_real(&self) -> bool {
+        true
+    }
 
     /// The key's address, known from elsewhere than from what is tested.
     fn address(&self) -> Address;

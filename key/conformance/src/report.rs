@@ -10,7 +10,9 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     Passed,
+    /// Against the real thing, or against what stands in for it.
     Failed,
+    /// Not against the real thing. What the checks found, if there are any, was found against a stand-in.
     NotRun,
 }
 

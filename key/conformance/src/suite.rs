@@ -56,7 +56,13 @@ pub(crate) async fn run(mut keeper: impl Keeper) -> Entry {
     times.sort_by(f64::total_cmp);
     let at = |part: usize| times.get(times.len() * part / 100).copied();
     let is_good = checks.values().all(|outcome| !matches!(outcome, Outcome::Failed(_)));
-    let status = if is_good { Status::Passed } else { Status::Failed };
+    let status = match (is_good, keeper.is_real()) {
+        (true, true) => Status::Passed,
+        (true, false) => Status::NotRun,
+        (false, _) => Status::Failed,
+    };
+    // How long a stand-in takes says nothing about the service.
+    let at = |part| at(part).filter(|_| keeper.is_real());
     Entry { status, real: keeper.real(), p50_ms: at(50), p99_ms: at(99), checks }
 }
 

@@ -135,10 +135,21 @@ pub enum Signer {
     },
     /// In AWS KMS.
     AwsKms(AwsKmsSettings),
+    /// In Azure Key Vault.
+    AzureKv(Box<AzureKv>),
     /// In the enclave, `ring-signer`.
     Enclave {
         /// The socket that it listens on.
         socket: PathBuf,
+    },
+    /// In Google Cloud KMS.
+    GcpKms {
+        /// The version of the key.
+        key_version: String,
+        /// The file with Google's credentials. `None`: the application's default ones.
+        credentials_file: Option<PathBuf>,
+        /// The service's address. `None`: Google's own.
+        endpoint: Option<String>,
     },
     /// In memory, for a time.
     Memory(Memory),
@@ -155,6 +166,42 @@ pub enum Signer {
     },
     /// In a vault.
     Vault(Box<Vault>),
+}
+
+/// A key in Azure Key Vault.
+#[derive(Clone, Debug)]
+pub struct AzureKv {
+    /// What speaks HTTP.
+    pub client: Client,
+    /// The key's identifier, with its version.
+    pub key: String,
+    /// How the seat proves who it is.
+    pub credential: AzureCredential,
+    /// Who gives tokens. `None`: Azure's public cloud.
+    pub authority: Option<String>,
+}
+
+/// How a seat proves to Azure who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AzureCredential {
+    /// As its host is known; by the client id of an identity, or the system's.
+    ManagedIdentity {
+        /// The identity.
+        client_id: Option<String>,
+    },
+    /// As its pod is known.
+    WorkloadIdentity,
+    /// As an application with a secret.
+    ClientSecret {
+        /// The directory.
+        tenant_id: String,
+        /// The application.
+        client_id: String,
+        /// The file with its secret.
+        client_secret_file: PathBuf,
+    },
+    /// As whoever is logged in to Azure's command line.
+    DeveloperTools,
 }
 
 /// Where the password of a keystore comes from.

@@ -91,7 +91,9 @@ pub(super) struct Signer {
     #[serde(default)]
     pub(super) password_prompt: bool,
     pub(super) aws_kms: Option<AwsKms>,
+    pub(super) azure_kv: Option<AzureKv>,
     pub(super) enclave: Option<Enclave>,
+    pub(super) gcp_kms: Option<GcpKms>,
     pub(super) memory: Option<Memory>,
     pub(super) pkcs11: Option<Pkcs11>,
     pub(super) vault: Option<Vault>,
@@ -109,6 +111,36 @@ pub(super) struct AwsKms {
     pub(super) key_id: String,
     pub(super) region: Option<String>,
     pub(super) profile: Option<String>,
+    pub(super) endpoint: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AzureKv {
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) credential: AzureCredential,
+    pub(super) tenant_id: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret_file: Option<String>,
+    pub(super) authority: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AzureCredential {
+    #[default]
+    ManagedIdentity,
+    WorkloadIdentity,
+    ClientSecret,
+    DeveloperTools,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GcpKms {
+    pub(super) key_version: String,
+    pub(super) credentials_file: Option<String>,
     pub(super) endpoint: Option<String>,
 }
 

@@ -28,6 +28,10 @@ pub enum Place {
     Pkcs11,
     /// AWS KMS.
     AwsKms,
+    /// Google Cloud KMS.
+    GcpKms,
+    /// Azure Key Vault.
+    AzureKv,
     /// A vault, of which the relayer reads it.
     Vault,
     /// A vault, wrapped by a key that stays there.
@@ -55,7 +59,9 @@ impl Custody {
         let (place, memory) = match signer {
             config::Signer::Keystore { .. } => (Place::Keystore, None),
             config::Signer::AwsKms(_) => (Place::AwsKms, None),
+            config::Signer::AzureKv(_) => (Place::AzureKv, None),
             config::Signer::Enclave { .. } => (Place::Enclave, None),
+            config::Signer::GcpKms { .. } => (Place::GcpKms, None),
             config::Signer::Memory(memory) => {
                 let place = if memory.shares.is_some() { Place::Split } else { Place::Memory };
                 (place, Some(memory.key()))

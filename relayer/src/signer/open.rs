@@ -5,10 +5,12 @@ use std::{io, path::Path, sync::Arc};
 use reqwest::Client;
 use ring_contracts::Domain;
 use ring_key::{
-    Key, LocalKey,
+    Key, LocalKey, SecretSource,
     aws_kms::AwsKmsKey,
+    azure_kv::{AzureKvKey, AzureKvSettings, Credential},
+    gcp_kms::{GcpKmsKey, GcpKmsSettings},
     pkcs11::{Pkcs11Key, Pkcs11Settings},
-    vault::{Login, SecretSource, VaultKey, VaultSettings},
+    vault::{Login, VaultKey, VaultSettings},
 };
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
@@ -24,7 +26,13 @@ pub async fn open(signer: &config::Signer, domain: Domain, ring: u32) -> Result<
     let key: Box<dyn Key> = match signer {
         config::Signer::Keystore { keystore, password } => Box::new(open_keystore(keystore, password).await?),
         config::Signer::AwsKms(settings) => Box::new(AwsKmsKey::open(settings.clone()).await?),
+        config::Signer::AzureKv(key) => Box::new(AzureKvKey::open(azure_settings(key)).await?),
         config::Signer::Enclave { socket } => return Ok(Arc::new(EnclaveSigner::open(socket, domain, ring).await?)),
+        config::Signer::GcpKms { key_version, credentials_file, endpoint } => {
+            let credentials = credentials_file.as_deref().map(source);
+            let (key_version, endpoint) = (key_version.clone(), endpoint.clone());
+            Box::new(GcpKmsKey::open(GcpKmsSettings { key_version, credentials, endpoint }).await?)
+        }
         // Where it can be unlocked is served by the seat that runs.
         config::Signer::Memory(memory) => Box::new(memory.key()),
         config::Signer::Pkcs11 { module, token, label, pin_file } => {
@@ -58,11 +66,20 @@ async fn ask(prompt: String) -> Result<SecretString, SignerError> {
     typed.map(SecretString::from).map_err(SignerError::NoTerminal)
 }
 
-fn vault_settings(vault: &config::Vault) -> VaultSettings {
-    let source = |path: &Path| {
-        let path = path.to_owned();
-        SecretSource::new(move || read_text(&path).map_err(|error| error.to_string()))
+fn azure_settings(azure: &config::AzureKv) -> AzureKvSettings {
+    let credential = match azure.credential.clone() {
+        config::AzureCredential::ManagedIdentity { client_id } => Credential::ManagedIdentity { client_id },
+        config::AzureCredential::WorkloadIdentity => Credential::WorkloadIdentity,
+        config::AzureCredential::ClientSecret { tenant_id, client_id, client_secret_file } => {
+            Credential::ClientSecret { tenant_id, client_id, client_secret: source(&client_secret_file) }
+        }
+        config::AzureCredential::DeveloperTools => Credential::DeveloperTools,
     };
+    let config::AzureKv { client, key, authority, .. } = azure.clone();
+    AzureKvSettings { client, key, credential, authority }
+}
+
+fn vault_settings(vault: &config::Vault) -> VaultSettings {
     let login = match &vault.login {
         config::VaultLogin::Token { token_file } => Login::Token(source(token_file)),
         config::VaultLogin::AppRole { mount, role_id, secret_id_file } => {
@@ -88,4 +105,10 @@ fn read_text(path: &Path) -> Result<SecretString, SignerError> {
     let bytes = read_secret(path).map_err(|error| unreadable(error.to_string()))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// The same, read whenever it is needed.
+fn source(path: &Path) -> SecretSource {
+    let path = path.to_owned();
+    SecretSource::new(move || read_text(&path).map_err(|error| error.to_string()))
 }

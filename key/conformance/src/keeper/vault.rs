@@ -12,8 +12,8 @@ use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use rand::{Rng as _, distributions::Alphanumeric};
 use reqwest::{Client, Method, StatusCode};
 use ring_key::{
-    Key, KeyError,
-    vault::{Login, SecretSource, Transit, VaultKey, VaultSettings},
+    Key, KeyError, SecretSource,
+    vault::{Login, Transit, VaultKey, VaultSettings},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use ring_key::{aws_kms::AwsKmsSettings, pkcs11::Token, vault::Transit};
 use super::{Check, evidence::Entry};
 use crate::{
     config::{
-        Memory, PasswordSource, Signer, Vault, VaultLogin,
+        AzureCredential, AzureKv, Memory, PasswordSource, Signer, Vault, VaultLogin,
         raw::{self, Raw},
     },
     tls,
@@ -16,31 +16,51 @@ use crate::{
 
 /// How long a vault may take to answer a question.
 const VAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long Azure may take, so that there is time to ask again.
+const SERVICE_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Who asks.
+const AGENT: &str = concat!("ring-relayer/", env!("CARGO_PKG_VERSION"));
 /// How long before a key in memory goes people are told, in seconds.
 const WARNING: u64 = 3_600;
 
 impl Check<'_> {
     pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw::Signer { keystore, password_file, password_prompt, aws_kms, enclave, memory, pkcs11, vault } =
-            &raw.signer;
-        match (keystore, aws_kms, enclave, memory, pkcs11, vault) {
-            (Some(keystore), None, None, None, None, None) => {
-                self.keystore(keystore, password_file.as_deref(), *password_prompt)
-            }
-            (None, Some(aws_kms), None, None, None, None) => self.aws_kms(aws_kms),
-            (None, None, Some(enclave), None, None, None) => {
-                Some(Signer::Enclave { socket: self.base.join(&enclave.socket) })
-            }
-            (None, None, None, Some(memory), None, None) => self.memory(memory),
-            (None, None, None, None, Some(pkcs11), None) => self.pkcs11(pkcs11),
-            (None, None, None, None, None, Some(vault)) => self.vault(vault),
-            (None, None, None, None, None, None) => self.problem(
-                "signer",
-                "it has no key: give `keystore` and `password_file`, or [signer.aws_kms], [signer.enclave], [signer.memory], \
-                 [signer.pkcs11] or [signer.vault]",
-            ),
-            _ => self
-                .problem("signer", "a seat has one key, and here are several: leave one of keystore, aws_kms, enclave, memory, pkcs11 and vault"),
+        let raw = &raw.signer;
+        let places = [
+            ("keystore", raw.keystore.is_some()),
+            ("aws_kms", raw.aws_kms.is_some()),
+            ("azure_kv", raw.azure_kv.is_some()),
+            ("enclave", raw.enclave.is_some()),
+            ("gcp_kms", raw.gcp_kms.is_some()),
+            ("memory", raw.memory.is_some()),
+            ("pkcs11", raw.pkcs11.is_some()),
+            ("vault", raw.vault.is_some()),
+        ];
+        let given: Vec<&str> = places.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        if given.len() > 1 {
+            let reason = format!("a seat has one key, and here are several: leave one of {}", given.join(", "));
+            return self.problem("signer", reason);
+        }
+        if let Some(keystore) = &raw.keystore {
+            self.keystore(keystore, raw.password_file.as_deref(), raw.password_prompt)
+        } else if let Some(aws_kms) = &raw.aws_kms {
+            self.aws_kms(aws_kms)
+        } else if let Some(azure_kv) = &raw.azure_kv {
+            self.azure_kv(azure_kv)
+        } else if let Some(enclave) = &raw.enclave {
+            Some(Signer::Enclave { socket: self.base.join(&enclave.socket) })
+        } else if let Some(gcp_kms) = &raw.gcp_kms {
+            self.gcp_kms(gcp_kms)
+        } else if let Some(memory) = &raw.memory {
+            self.memory(memory)
+        } else if let Some(pkcs11) = &raw.pkcs11 {
+            self.pkcs11(pkcs11)
+        } else if let Some(vault) = &raw.vault {
+            self.vault(vault)
+        } else {
+            let tables = places.iter().skip(1).map(|(name, _)| format!("[signer.{name}]")).collect::<Vec<_>>();
+            let reason = format!("it has no key: give `keystore` and `password_file`, or one of {}", tables.join(", "));
+            self.problem("signer", reason)
         }
     }
 
@@ -75,6 +95,75 @@ impl Check<'_> {
         let raw::AwsKms { key_id, region, profile, endpoint } = raw;
         let (key_id, region) = (key_id.clone(), region.clone());
         Some(Signer::AwsKms(AwsKmsSettings { key_id, region, profile: profile.clone(), endpoint: endpoint.clone() }))
+    }
+
+    fn azure_kv(&mut self, raw: &raw::AzureKv) -> Option<Signer> {
+        let entry = Entry::only("signer.azure_kv");
+        let key = self.service(entry.field("key"), &raw.key)?;
+        let segments: Vec<&str> = key.path_segments().into_iter().flatten().collect();
+        if !matches!(segments[..], ["keys", name, version] if !name.is_empty() && !version.is_empty()) {
+            let reason = format!(
+                "{:?} is no identifier of a key with its version: it looks like https://NAME.vault.azure.net/keys/KEY/VERSION",
+                raw.key
+            );
+            return self.problem(entry.field("key"), reason);
+        }
+        if let Some(authority) = &raw.authority
+            && !authority.starts_with("https://")
+        {
+            return self.problem(entry.field("authority"), format!("{authority:?} has to be https://"));
+        }
+        let ids = (raw.tenant_id.clone(), raw.client_id.clone(), raw.client_secret_file.as_deref());
+        let credential = match (raw.credential, ids) {
+            (raw::AzureCredential::ManagedIdentity, (None, client_id, None)) => {
+                AzureCredential::ManagedIdentity { client_id }
+            }
+            (raw::AzureCredential::WorkloadIdentity, (None, None, None)) => AzureCredential::WorkloadIdentity,
+            (raw::AzureCredential::ClientSecret, (Some(tenant_id), Some(client_id), Some(file))) => {
+                let client_secret_file = self.base.join(file);
+                self.secret(&entry.field("client_secret_file"), &client_secret_file);
+                AzureCredential::ClientSecret { tenant_id, client_id, client_secret_file }
+            }
+            (raw::AzureCredential::DeveloperTools, (None, None, None)) => AzureCredential::DeveloperTools,
+            _ => {
+                let reason = "client_secret takes `tenant_id`, `client_id` and `client_secret_file`, managed_identity at most \
+                              `client_id`, and workload_identity and developer_tools none of them";
+                return self.problem(entry.field("credential"), reason);
+            }
+        };
+        // Who gives tokens to a host is asked at an address of its own, without TLS.
+        let client = Client::builder().redirect(redirect::Policy::none()).timeout(SERVICE_TIMEOUT).user_agent(AGENT);
+        let client = match tls::client_config(None).map(|config| client.tls_backend_preconfigured(config).build()) {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return self.problem("signer.azure_kv", error.to_string()),
+            Err(reason) => return self.problem("signer.azure_kv", reason),
+        };
+        let (key, authority) = (raw.key.clone(), raw.authority.clone());
+        Some(Signer::AzureKv(Box::new(AzureKv { client, key, credential, authority })))
+    }
+
+    fn gcp_kms(&mut self, raw: &raw::GcpKms) -> Option<Signer> {
+        let parts: Vec<&str> = raw.key_version.split('/').collect();
+        let collections = ["projects", "locations", "keyRings", "cryptoKeys", "cryptoKeyVersions"];
+        let is_name = parts.len() == 2 * collections.len()
+            && parts.chunks(2).zip(collections).all(|(pair, collection)| pair[0] == collection && !pair[1].is_empty());
+        if !is_name {
+            let reason = format!(
+                "{:?} is no version of a key: it looks like \
+                 projects/PROJECT/locations/PLACE/keyRings/RING/cryptoKeys/KEY/cryptoKeyVersions/1",
+                raw.key_version
+            );
+            return self.problem("signer.gcp_kms.key_version", reason);
+        }
+        if let Some(endpoint) = &raw.endpoint {
+            self.service("signer.gcp_kms.endpoint".to_owned(), endpoint)?;
+        }
+        let credentials_file = raw.credentials_file.as_ref().map(|file| self.base.join(file));
+        if let Some(file) = &credentials_file {
+            self.secret("signer.gcp_kms.credentials_file", file);
+        }
+        let (key_version, endpoint) = (raw.key_version.clone(), raw.endpoint.clone());
+        Some(Signer::GcpKms { key_version, credentials_file, endpoint })
     }
 
     /// The address of a service, which is spoken to in the clear only on this host.
@@ -182,7 +271,7 @@ fn client(url: &Url, authorities: Option<&[u8]>) -> Result<Client, String> {
         .redirect(redirect::Policy::none())
         .https_only(!is_local)
         .timeout(VAULT_TIMEOUT)
-        .user_agent(concat!("ring-relayer/", env!("CARGO_PKG_VERSION")));
+        .user_agent(AGENT);
     // What stays on this host has no way around.
     let builder = if is_local { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| error.to_string())

@@ -7,6 +7,8 @@ const PKCS11: &str = "module = \"seat-0.json\"\nkey = \"operator\"\npin_file = \
 const MEMORY: &str =
     "address = \"0x0000000000000000000000000000000000000001\"\nsocket = \"unlock.sock\"\nlease_seconds = 28800\n";
 const VAULT: &str = "url = \"https://vault.example:8200\"\npath = \"rings/1/seat-0\"\n";
+const GOOGLE: &str = "projects/p/locations/europe-west3/keyRings/r/cryptoKeys/seat-0/cryptoKeyVersions/1";
+const AZURE: &str = "key = \"https://rings.vault.azure.net/keys/seat-0/0123\"\n";
 
 fn with_signer(text: &str) -> String {
     with(KEYSTORE, text)
@@ -52,6 +54,31 @@ fn a_key_in_aws_is_named_by_its_id_and_the_rest_is_the_chains_business() {
 }
 
 #[test]
+fn a_key_in_googles_cloud_is_named_by_its_version() {
+    let text = format!("[signer.gcp_kms]\nkey_version = \"{GOOGLE}\"\ncredentials_file = \"seat-0.password\"");
+    let config = load(&with_signer(&text)).unwrap();
+    let Signer::GcpKms { key_version, credentials_file, endpoint } = config.signer else { panic!("another signer") };
+    assert_eq!((&*key_version, endpoint), (GOOGLE, None));
+    assert!(credentials_file.unwrap().is_absolute());
+}
+
+#[test]
+fn a_key_in_azure_is_asked_for_as_the_host_unless_another_credential_is_named() {
+    let azure = |more: &str| match load(&with_signer(&format!("[signer.azure_kv]\n{AZURE}{more}"))).unwrap().signer {
+        Signer::AzureKv(azure) => azure.credential,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(azure(""), AzureCredential::ManagedIdentity { client_id: None });
+    assert_eq!(azure("client_id = \"a\""), AzureCredential::ManagedIdentity { client_id: Some("a".into()) });
+    assert_eq!(azure("credential = \"workload_identity\""), AzureCredential::WorkloadIdentity);
+    assert_eq!(azure("credential = \"developer_tools\""), AzureCredential::DeveloperTools);
+    let text = "credential = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"a\"\nclient_secret_file = \"seat-0.password\"";
+    let AzureCredential::ClientSecret { tenant_id, client_id, client_secret_file } = azure(text) else { panic!() };
+    assert_eq!((&*tenant_id, &*client_id), ("t", "a"));
+    assert!(client_secret_file.is_absolute());
+}
+
+#[test]
 fn a_key_in_memory_has_a_place_to_be_unlocked_at_and_a_time() {
     let text = format!("[signer.memory]\n{MEMORY}");
     let Signer::Memory(memory) = load(&with_signer(&text)).unwrap().signer else { panic!("another signer") };
@@ -81,6 +108,35 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         (format!("{KEYSTORE}\npassword_prompt = true"), "signer.password_prompt", "leave one"),
         (format!("{KEYSTORE}\n[signer.enclave]\nsocket = \"/a\""), "signer", "several"),
         ("[signer.aws_kms]\nkey_id = \"a\"\nendpoint = \"http://a\"".into(), "signer.aws_kms.endpoint", "https://"),
+        (
+            "[signer.gcp_kms]\nkey_version = \"projects/p/cryptoKeys/k\"".into(),
+            "signer.gcp_kms.key_version",
+            "no version",
+        ),
+        (
+            format!("[signer.gcp_kms]\nkey_version = \"{}\"", GOOGLE.replace("/1", "/")),
+            "signer.gcp_kms.key_version",
+            "no version",
+        ),
+        (
+            format!("[signer.gcp_kms]\nkey_version = \"{GOOGLE}\"\nendpoint = \"http://a\""),
+            "signer.gcp_kms.endpoint",
+            "https://",
+        ),
+        (
+            format!("[signer.gcp_kms]\nkey_version = \"{GOOGLE}\"\ncredentials_file = \"no.json\""),
+            "signer.gcp_kms.credentials_file",
+            "no.json",
+        ),
+        (format!("[signer.azure_kv]\n{}", AZURE.replace("/0123", "")), "signer.azure_kv.key", "VERSION"),
+        (format!("[signer.azure_kv]\n{}", AZURE.replace("https", "http")), "signer.azure_kv.key", "https://"),
+        (format!("[signer.azure_kv]\n{AZURE}authority = \"http://a\""), "signer.azure_kv.authority", "https://"),
+        (format!("[signer.azure_kv]\n{AZURE}tenant_id = \"t\""), "signer.azure_kv.credential", "at most"),
+        (
+            format!("[signer.azure_kv]\n{AZURE}credential = \"client_secret\"\nclient_id = \"a\""),
+            "signer.azure_kv.credential",
+            "client_secret_file",
+        ),
         (format!("[signer.memory]\n{}", MEMORY.replace("0001", "")), "signer.memory.address", "not an address"),
         (format!("[signer.memory]\n{}", MEMORY.replace("28800", "0")), "signer.memory.lease_seconds", "at least 1"),
         (format!("[signer.memory]\n{MEMORY}shares = 1"), "signer.memory.shares", "2 to 255"),

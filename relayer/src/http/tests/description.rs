@@ -87,6 +87,8 @@ fn the_description_has_every_place_where_a_key_can_be() {
         Place::Split,
         Place::Pkcs11,
         Place::AwsKms,
+        Place::GcpKms,
+        Place::AzureKv,
         Place::Vault,
         Place::VaultTransit,
         Place::Enclave,
