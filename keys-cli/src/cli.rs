@@ -6,12 +6,13 @@ use alloy::{
     hex,
     primitives::{Address, B256, FixedBytes},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use ring_contracts::RequestId;
 
 use crate::{
     action::{ActionCommand, FormationArgs},
     amount::Amount,
+    ledger::DerivationPath,
     paper, time,
 };
 
@@ -74,8 +75,8 @@ pub enum Command {
     /// A key on paper: make one and a sheet to print, or check one by typing it again; without a network
     #[command(subcommand)]
     Paper(PaperCommand),
-    /// Decrypt a keystore and print its address
-    Address(KeyArgs),
+    /// Print the address of a keystore's key, or of a Ledger's, which shows it too
+    Address(SigningKeyArgs),
     /// Deploy a contract: at the same address on every chain for the same master, guardian and salt
     Deploy(DeployArgs),
     /// Show a ring, or form it
@@ -157,6 +158,24 @@ pub struct KeyArgs {
     /// A file with the keystore's password [default: ask on the terminal]
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// A key in a keystore, or in a device.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("place").required(true).args(["keystore", "ledger"]))]
+pub struct SigningKeyArgs {
+    /// The keystore with the key
+    #[arg(long, value_name = "FILE")]
+    pub keystore: Option<PathBuf>,
+    /// A file with the keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", requires = "keystore", conflicts_with = "ledger")]
+    pub password_file: Option<PathBuf>,
+    /// The key is in the Ledger that is connected, with its Ethereum app open
+    #[arg(long)]
+    pub ledger: bool,
+    /// Which of the Ledger's keys
+    #[arg(long, value_name = "PATH", default_value = "m/44'/60'/0'/0/0", conflicts_with = "keystore")]
+    pub derivation: DerivationPath,
 }
 
 /// In one step.
@@ -354,7 +373,7 @@ pub struct SignArgs {
     pub out: PathBuf,
     /// Who signs.
     #[command(flatten)]
-    pub key: KeyArgs,
+    pub key: SigningKeyArgs,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

@@ -15,6 +15,7 @@ use crate::{
     description::DescriptionError,
     emergency_kit::KitError,
     function::FunctionError,
+    ledger::LedgerError,
     paper::PaperError,
     prove::ProofError,
     qr::QrError,
@@ -142,8 +143,11 @@ pub enum Error {
     /// Somebody has to send it.
     #[error("name who sends the transaction and pays the gas: --keystore FILE")]
     NoKeystore,
+    /// A device does not do what it is asked for.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The key did not sign.
-    #[error("the key {signer} could not sign")]
+    #[error("the key {signer} did not sign this: nothing was written")]
     SigningFailed {
         /// Whose key.
         signer: Address,
@@ -190,6 +194,7 @@ impl Error {
             | Self::Qr(_)
             | Self::File(_)
             | Self::Keystore(_)
+            | Self::Ledger(_)
             | Self::Secret(_)
             | Self::SigningFailed { .. } => 3,
             Self::Paper(PaperError::OtherAddress { .. }) => 4,

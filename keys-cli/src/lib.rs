@@ -15,6 +15,7 @@ pub mod description;
 pub mod emergency_kit;
 pub mod error;
 pub mod function;
+pub mod ledger;
 pub mod output;
 pub mod paper;
 pub mod prove;

@@ -12,18 +12,19 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    action::{self, Document, Preparation, Wish},
+    action::{self, Document, KeystoreKey, Preparation, Wish},
     address_book::AddressBook,
     chain::Chain,
     check_words,
     cli::{
         CancelArgs, Cli, Command, DeployArgs, DirectArgs, ExportSafeArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs,
         PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand, SignArgs,
-        SubmitArgs,
+        SigningKeyArgs, SubmitArgs,
     },
     custody, deploy, description,
     emergency_kit::{EmergencyKit, KitError},
     error::Error,
+    ledger::{DerivationPath, Hid, Ledger, LedgerError},
     output::{Output, tell},
     paper::{self, Paper},
     prove,
@@ -67,7 +68,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let text = format_args!("these words make the key of {address} ({check_words})");
             Ok(output.result(text, &json!({ "address": address, "checkWords": check_words }))?)
         }
-        Command::Address(args) => show_address(open(&args)?.address(), None, output),
+        Command::Address(args) => show_address(address(&args)?, None, output),
         Command::Deploy(args) => deploy(&global, &args, output).await,
         Command::Ring(RingCommand::Show { ring }) => {
             let chain = chain(&global).await?;
@@ -212,12 +213,12 @@ async fn deploy(global: &GlobalArgs, args: &DeployArgs, output: Output) -> Resul
 async fn act(global: &GlobalArgs, wish: Wish, how: &DirectArgs, output: Output) -> Result<(), Error> {
     let book = AddressBook::read(global.address_book.as_deref())?;
     let chain = chain(global).await?;
-    let key = open(&how.key)?;
+    let key = KeystoreKey { path: how.key.keystore.clone(), key: open(&how.key)? };
     let sender = match &how.sender_keystore {
         Some(keystore) => Some(open_at(keystore, how.sender_password_file.as_deref())?),
         None => None,
     };
-    show_sent(action::direct(&chain, wish, &how.key.keystore, &book, key, sender).await?, output)
+    show_sent(action::direct(&chain, wish, &book, key, sender).await?, output)
 }
 
 async fn prepare(global: &GlobalArgs, wish: Wish, how: PrepareArgs, output: Output) -> Result<(), Error> {
@@ -234,7 +235,13 @@ fn sign(global: &GlobalArgs, args: &SignArgs, output: Output) -> Result<(), Erro
     let book = AddressBook::read(global.address_book.as_deref())?;
     let document = Document::read(&args.input)?;
     let mut record = Record::open(args.record.as_deref())?;
-    let signed = action::sign(document, &args.input, &args.key.keystore, &book, args.yes, || open(&args.key))?;
+    let SigningKeyArgs { keystore, password_file, derivation, .. } = &args.key;
+    let signed = match keystore {
+        Some(path) => action::sign(document, &args.input, &book, args.yes, || {
+            Ok(KeystoreKey { path: path.clone(), key: open_at(path, password_file.as_deref())? })
+        }),
+        None => action::sign(document, &args.input, &book, args.yes, || Ok(open_ledger(derivation)?)),
+    }?;
     signed.write_new(&args.out)?;
     record
         .add(&format!("signed, as {}", args.out.display()), &book.annotate(&action::describe(&signed, time::now())))?;
@@ -381,6 +388,20 @@ async fn request_domain(global: &GlobalArgs, args: &RequestArgs) -> Result<(Doma
 
 fn open(key: &KeyArgs) -> Result<PrivateKeySigner, Error> {
     open_at(&key.keystore, key.password_file.as_deref())
+}
+
+fn open_ledger(derivation: &DerivationPath) -> Result<Ledger<Hid>, LedgerError> {
+    Ok(Ledger::new(Hid::open()?, derivation.clone()))
+}
+
+fn address(key: &SigningKeyArgs) -> Result<Address, Error> {
+    let Some(keystore) = &key.keystore else {
+        let mut ledger = open_ledger(&key.derivation)?;
+        tell("The Ledger shows the address: agree if it is the one below");
+        tell(ledger.address(false)?);
+        return Ok(ledger.address(true)?);
+    };
+    Ok(open_at(keystore, key.password_file.as_deref())?.address())
 }
 
 fn open_at(keystore: &Path, password_file: Option<&Path>) -> Result<PrivateKeySigner, Error> {

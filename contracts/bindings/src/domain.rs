@@ -50,6 +50,11 @@ impl Domain {
 
     /// What is signed for a struct in this domain.
     pub fn digest(&self, message: &impl SolStruct) -> B256 {
-        keccak256([&[0x19, 0x01], self.separator().as_slice(), message.eip712_hash_struct().as_slice()].concat())
+        self.digest_of(message.eip712_hash_struct())
+    }
+
+    /// The same of a struct's hash.
+    pub fn digest_of(&self, struct_hash: B256) -> B256 {
+        keccak256([&[0x19, 0x01], self.separator().as_slice(), struct_hash.as_slice()].concat())
     }
 }

@@ -116,6 +116,14 @@ impl Statement {
         }
     }
 
+    /// The same without the domain (EIP-712, `hashStruct`).
+    fn struct_hash(&self) -> B256 {
+        match self {
+            Self::Action { action, nonce, deadline } => action.struct_hash(U256::from(*nonce), U256::from(*deadline)),
+            Self::Halt { ring, epoch } => Halt { ring: *ring, epoch: *epoch }.struct_hash(),
+        }
+    }
+
     /// What is to be done.
     pub(super) fn intent(&self) -> Intent {
         match self {
@@ -135,6 +143,11 @@ impl Document {
     /// What is signed (EIP-712). Computed, never taken from a file.
     pub fn digest(&self) -> B256 {
         self.statement.digest(&self.domain)
+    }
+
+    /// The same without the domain (EIP-712, `hashStruct`).
+    pub fn struct_hash(&self) -> B256 {
+        self.statement.struct_hash()
     }
 
     /// Whose key made a signature of this: 65 bytes, or 64 as in ERC-2098, with low s (EIP-2).

@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
 use alloy::{
     primitives::{Address, Bytes, U256},
-    signers::{SignerSync, local::PrivateKeySigner},
+    signers::local::PrivateKeySigner,
     sol,
     sol_types::SolCall,
 };
@@ -17,6 +17,7 @@ use ring_contracts::Charter;
 use super::{
     document::{Document, DocumentError, Statement},
     entitlement,
+    signing_key::{KeystoreKey, SigningKey},
     wish::{Intent, Wish},
     words,
 };
@@ -46,10 +47,10 @@ pub enum ConsentError {
     #[error("name who is to sign: --signer ADDRESS (for a halt: the master, the guardian or an operator of the ring)")]
     SignerNotNamed,
     /// Another key than the file names.
-    #[error("{keystore} holds the key {actual}, and {expected} is to sign", keystore = keystore.display())]
+    #[error("{place} holds the key {actual}, and {expected} is to sign")]
     OtherKey {
-        /// Which file.
-        keystore: PathBuf,
+        /// A file or a device.
+        place: String,
         /// Whose key it is.
         actual: Address,
         /// Whose it should be.
@@ -204,13 +205,12 @@ pub fn for_safe(document: &Document, path: &Path) -> Result<Batch, DocumentError
 ///
 /// # Errors
 /// It is signed already, the person declines, or the key is another's.
-pub fn sign(
+pub fn sign<K: SigningKey>(
     mut document: Document,
     path: &Path,
-    keystore: &Path,
     book: &AddressBook,
     yes: bool,
-    key: impl FnOnce() -> Result<PrivateKeySigner, Error>,
+    key: impl FnOnce() -> Result<K, Error>,
 ) -> Result<Document, Error> {
     if document.signature.is_some() {
         return Err(DocumentError::SignedAlready(path.to_owned()).into());
@@ -219,7 +219,7 @@ pub fn sign(
     if !yes {
         ask()?;
     }
-    add_signature(&mut document, keystore, &key()?)?;
+    add_signature(&mut document, &mut key()?)?;
     Ok(document)
 }
 
@@ -233,13 +233,17 @@ fn ask() -> Result<(), ConsentError> {
     if answer.trim() == "yes" { Ok(()) } else { Err(ConsentError::Declined) }
 }
 
-fn add_signature(document: &mut Document, keystore: &Path, key: &PrivateKeySigner) -> Result<(), Error> {
-    let (actual, expected) = (key.address(), document.signer);
+fn add_signature(document: &mut Document, key: &mut impl SigningKey) -> Result<(), Error> {
+    let (actual, expected) = (key.address()?, document.signer);
     if actual != expected {
-        return Err(ConsentError::OtherKey { keystore: keystore.to_owned(), actual, expected }.into());
+        return Err(ConsentError::OtherKey { place: key.place(), actual, expected }.into());
     }
-    let signature = key.sign_hash_sync(&document.digest()).map_err(|_| Error::SigningFailed { signer: actual })?;
-    document.signature = Some(signature.as_bytes().into());
+    let signature = Bytes::from(key.sign(document)?.as_bytes());
+    // A device could have signed something else, or with another of its keys.
+    if document.recover(&signature) != Some(expected) {
+        return Err(Error::SigningFailed { signer: expected });
+    }
+    document.signature = Some(signature);
     Ok(())
 }
 
@@ -354,18 +358,17 @@ async fn send(chain: &Chain, document: &Document, signature: Bytes, key: Private
 pub async fn direct(
     chain: &Chain,
     wish: Wish,
-    keystore: &Path,
     book: &AddressBook,
-    key: PrivateKeySigner,
+    mut key: KeystoreKey,
     sender: Option<PrivateKeySigner>,
 ) -> Result<Sent, Error> {
     let intent = wish.resolve(chain).await?;
-    let mut document = draft(chain, intent, key.address(), DIRECT_VALIDITY, None).await?;
+    let mut document = draft(chain, intent, key.key.address(), DIRECT_VALIDITY, None).await?;
     tell(book.annotate(&words::announce(&document, time::now())));
     match sender {
-        None => send(chain, &document, Bytes::new(), key).await,
+        None => send(chain, &document, Bytes::new(), key.key).await,
         Some(sender) => {
-            add_signature(&mut document, keystore, &key)?;
+            add_signature(&mut document, &mut key)?;
             let signature = document.signature.clone().unwrap_or_default();
             send(chain, &document, signature, sender).await
         }

@@ -3,6 +3,7 @@
 use alloy::{
     primitives::{B256, U256, aliases::U104},
     sol,
+    sol_types::SolStruct as _,
     sol_types::private::primitives::aliases::{U24, U96},
 };
 
@@ -45,7 +46,12 @@ mod structs {
 impl Halt {
     /// What the halting key signs (EIP-712).
     pub fn digest(&self, domain: &Domain) -> B256 {
-        domain.digest(&structs::Halt { ring: self.ring, epoch: self.epoch })
+        domain.digest_of(self.struct_hash())
+    }
+
+    /// The same without the domain (EIP-712, `hashStruct`).
+    pub fn struct_hash(&self) -> B256 {
+        structs::Halt { ring: self.ring, epoch: self.epoch }.eip712_hash_struct()
     }
 }
 
@@ -65,6 +71,11 @@ impl From<permission::LimitSetting> for structs::Limit {
 impl Action {
     /// What is signed (EIP-712).
     pub fn digest(&self, domain: &Domain, nonce: U256, deadline: U256) -> B256 {
+        domain.digest_of(self.struct_hash(nonce, deadline))
+    }
+
+    /// The same without the domain (EIP-712, `hashStruct`).
+    pub fn struct_hash(&self, nonce: U256, deadline: U256) -> B256 {
         match self.clone() {
             Self::FormRing { ring, epoch, charter } => {
                 let IRingMultisig::Charter {
@@ -79,7 +90,7 @@ impl Action {
                     lastNonce,
                     seats,
                 } = (&charter).into();
-                domain.digest(&structs::FormRing {
+                structs::FormRing {
                     ring,
                     epoch,
                     window,
@@ -94,40 +105,41 @@ impl Action {
                     seats,
                     nonce,
                     deadline,
-                })
+                }
+                .eip712_hash_struct()
             }
-            Self::Resume { ring, epoch } => domain.digest(&structs::Resume { ring, epoch, nonce, deadline }),
-            Self::Revoke { ring, key } => domain.digest(&structs::Revoke { ring, key, nonce, deadline }),
+            Self::Resume { ring, epoch } => structs::Resume { ring, epoch, nonce, deadline }.eip712_hash_struct(),
+            Self::Revoke { ring, key } => structs::Revoke { ring, key, nonce, deadline }.eip712_hash_struct(),
             Self::Replace { ring, epoch, seat, key, and_resume } => {
-                domain.digest(&structs::Replace { ring, epoch, seat, key, andResume: and_resume, nonce, deadline })
+                structs::Replace { ring, epoch, seat, key, andResume: and_resume, nonce, deadline }.eip712_hash_struct()
             }
             Self::SetPermissions { ring, permissions } => {
                 let permissions = permissions.into_iter().map(Into::into).collect();
-                domain.digest(&structs::SetPermissions { ring, permissions, nonce, deadline })
+                structs::SetPermissions { ring, permissions, nonce, deadline }.eip712_hash_struct()
             }
             Self::SetLimits { ring, limits } => {
                 let limits = limits.into_iter().map(Into::into).collect();
-                domain.digest(&structs::SetLimits { ring, limits, nonce, deadline })
+                structs::SetLimits { ring, limits, nonce, deadline }.eip712_hash_struct()
             }
-            Self::PermitPayment { ring, epoch, request_id, asset, to, amount } => {
-                domain.digest(&structs::PermitPayment {
-                    ring,
-                    epoch,
-                    requestId: request_id,
-                    asset,
-                    to,
-                    amount: U96::wrapping_from(amount),
-                    nonce,
-                    deadline,
-                })
+            Self::PermitPayment { ring, epoch, request_id, asset, to, amount } => structs::PermitPayment {
+                ring,
+                epoch,
+                requestId: request_id,
+                asset,
+                to,
+                amount: U96::wrapping_from(amount),
+                nonce,
+                deadline,
             }
-            Self::SetGuardian { guardian } => domain.digest(&structs::SetGuardian { guardian, nonce, deadline }),
+            .eip712_hash_struct(),
+            Self::SetGuardian { guardian } => structs::SetGuardian { guardian, nonce, deadline }.eip712_hash_struct(),
             Self::TransferMaster { new_master } => {
-                domain.digest(&structs::TransferMaster { newMaster: new_master, nonce, deadline })
+                structs::TransferMaster { newMaster: new_master, nonce, deadline }.eip712_hash_struct()
             }
-            Self::AcceptMaster {} => domain.digest(&structs::AcceptMaster { nonce, deadline }),
+            Self::AcceptMaster {} => structs::AcceptMaster { nonce, deadline }.eip712_hash_struct(),
             Self::MasterExecute { target, value, data, gas } => {
-                domain.digest(&structs::MasterExecute { target, value, data, gas: U256::from(gas), nonce, deadline })
+                structs::MasterExecute { target, value, data, gas: U256::from(gas), nonce, deadline }
+                    .eip712_hash_struct()
             }
         }
     }
