@@ -85,8 +85,18 @@ impl Master {
         let mut arguments: Vec<String> = action.iter().map(|word| (*word).to_owned()).collect();
         arguments.extend(options.iter().flat_map(|(option, value)| [(*option).to_owned(), value.clone()]));
         self.keys.prepare(self.contract, &arguments, &prepared).await?;
-        let words = self.keys.sign(&prepared, &signed, &self.key).await?;
-        self.keys.submit(self.contract, &signed, &self.payer).await?;
+        let words = self.sign_and_submit(&prepared, &signed).await?;
         Ok(Ceremony { words, signed })
+    }
+
+    /// The second step and the third, of what somebody else has prepared. Returns what the offline machine showed before it
+    /// signed.
+    ///
+    /// # Errors
+    /// One of the two fails.
+    pub async fn sign_and_submit(&self, prepared: &Path, signed: &Path) -> Result<String> {
+        let words = self.keys.sign(prepared, signed, &self.key).await?;
+        self.keys.submit(self.contract, signed, &self.payer).await?;
+        Ok(words)
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     action::{ActionCommand, FormationArgs},
     amount::Amount,
     ledger::DerivationPath,
-    paper, time,
+    paper,
+    time::{self, Expiry},
 };
 
 const AFTER_HELP: &str = "\
@@ -82,6 +83,9 @@ pub enum Command {
     /// Show a ring, or form it
     #[command(subcommand)]
     Ring(RingCommand),
+    /// New keys for the seats of a ring that works on: tell its relayers, have the master form it, see them go on
+    #[command(subcommand)]
+    Rotate(RotateCommand),
     /// Show the contract: who rules it, what it holds, its rings
     Status(StatusArgs),
     /// Compare the chain with a file that describes the contract, and print the differences
@@ -129,6 +133,61 @@ pub enum RingCommand {
     },
     /// Form a ring, or form it anew (master)
     Set(FormationArgs<DirectArgs>),
+}
+
+/// The steps of a rotation of keys.
+#[derive(Debug, Subcommand)]
+pub enum RotateCommand {
+    /// First: write the charter as it is to be, and print what every seat's relayer is to be told
+    Plan {
+        /// The ring's number
+        #[arg(long, value_name = "N")]
+        ring: u32,
+        /// The key of each seat, in their order, the old one where it stays; once for each, or one list with commas
+        #[arg(long, value_name = "ADDRESS", value_delimiter = ',', num_args = 1.., value_parser = parse_address, required = true)]
+        seat: Vec<Address>,
+        /// When turns cease to execute then: 90d, 2027-06-30, `never` [default: as now]
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<Expiry>,
+        /// The file to write; it must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Second: see that every relayer was told and is ready, and prepare what the master is to sign
+    Prepare {
+        /// Which rotation.
+        #[command(flatten)]
+        rotation: RotationArgs,
+        /// A file with the token that these relayers want, if they want one (scope `read`)
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        /// What is prepared.
+        #[command(flatten)]
+        how: PrepareArgs,
+    },
+    /// Last, after `sign` and `submit`: wait until every seat works with its new key
+    Wait {
+        /// Which rotation.
+        #[command(flatten)]
+        rotation: RotationArgs,
+        /// How long to wait: until the change is final, which some chains take long for
+        #[arg(long, value_name = "SPAN", default_value = "30m", value_parser = time::parse_span)]
+        patience: Duration,
+    },
+}
+
+/// A rotation of keys.
+#[derive(Debug, Args)]
+pub struct RotationArgs {
+    /// The ring's number
+    #[arg(long, value_name = "N")]
+    pub ring: u32,
+    /// The charter that `rotate plan` wrote
+    #[arg(long, value_name = "FILE")]
+    pub charter: PathBuf,
+    /// The relayer of a seat, http:// or https://; again for each seat
+    #[arg(long, value_name = "URL", required = true)]
+    pub relayer: Vec<String>,
 }
 
 /// Everything that can be prepared.

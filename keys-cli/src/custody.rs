@@ -52,6 +52,20 @@ pub struct KeyReport {
     pub kept_in: String,
     /// How long it stays, in seconds; 0: it is locked. `None`: without end.
     pub seconds_left: Option<u64>,
+    /// The key that its seat is to have next, if that was announced to it.
+    pub next: Option<NextKeyReport>,
+}
+
+/// What a relayer says of the key that it is to have next.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextKeyReport {
+    /// The commitment of the charter that the ring is to have then.
+    pub charter: B256,
+    /// Whose key.
+    pub address: Address,
+    /// How long it stays, in seconds; 0: it is locked. `None`: without end.
+    pub seconds_left: Option<u64>,
 }
 
 /// Asks relayers where their keys are. One that does not say is told, and left out.
@@ -131,7 +145,7 @@ pub fn in_words(ring: &Ring, keys: &[SeatKey], now: u64) -> Vec<String> {
     let expires_at = ring.charter.expires_at;
     if !ring.lease_is_over(now) && expires_at.saturating_sub(now) < PREPARATION {
         lines.push(format!(
-            "  ROTATE THE KEYS of ring {}: its lease ends {} ({}), see docs/RUNBOOK.md",
+            "  ROTATE THE KEYS of ring {}: its lease ends {} ({}), see `ring-keys rotate --help` and docs/RUNBOOK.md",
             ring.id,
             time::in_utc(expires_at),
             time::remaining(expires_at, now)

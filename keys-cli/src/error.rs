@@ -22,6 +22,7 @@ use crate::{
     record::RecordError,
     request::RequestFailure,
     ring::RingError,
+    rotation::RotationError,
     rpc::ChainError,
     secret::SecretError,
     unlock::SharingError,
@@ -71,6 +72,8 @@ pub enum Error {
     Request(#[from] RequestFailure),
     #[error(transparent)]
     Ring(#[from] RingError),
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
@@ -183,6 +186,7 @@ impl Error {
             | Self::NoKeystore
             | Self::NoMaster
             | Self::NotACharter { .. }
+            | Self::Rotation(RotationError::Count { .. } | RotationError::Moved { .. } | RotationError::Charter(_))
             | Self::Chain(ChainError::Url(_))
             | Self::Sharing(SharingError::Count(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
@@ -215,6 +219,8 @@ impl Error {
             | Self::Entitlement(_)
             | Self::Proof(_)
             | Self::Ring(RingError::Unknown { .. }) => 4,
+            Self::Rotation(RotationError::File(_)) => 3,
+            Self::Rotation(_) => 4,
             Self::Differs { .. } => 8,
             Self::Ring(RingError::CharterLost { .. }) => 5,
             Self::Request(failure) => of_request(failure),

@@ -24,6 +24,7 @@ pub mod record;
 pub mod request;
 pub mod revert;
 pub mod ring;
+pub mod rotation;
 pub mod rpc;
 pub mod rules;
 mod run;

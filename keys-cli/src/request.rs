@@ -183,6 +183,18 @@ pub struct Relayer {
     name: String,
 }
 
+/// A seat, as its relayer shows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Its key.
+    pub key: Address,
+    /// The epoch in which it takes part.
+    pub epoch: Option<u32>,
+    /// Why it stands still, if it does.
+    pub halted_because: Option<String>,
+}
+
 /// What a relayer said about a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -281,6 +293,17 @@ impl Relayer {
         let answer = self.insist(|| self.client.get(&url), no_answer).await?;
         let content = answer.whole.get("request").cloned().and_then(|content| serde_json::from_value(content).ok());
         content.ok_or_else(|| RequestFailure::ContentUnknown { relayer: self.name.clone(), id })
+    }
+
+    /// How its seat is.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub async fn health(&self) -> Result<Health, RequestFailure> {
+        let unreachable = |reason| RequestFailure::Unreachable { relayer: self.name.clone(), reason };
+        let url = self.requests.join("health").map_err(|error| unreachable(error.to_string()))?;
+        let (_, body) = read(self.client.get(url)).await.map_err(|(reason, _)| unreachable(reason))?;
+        serde_json::from_slice(&body).map_err(|_| unreachable("it does not say how its seat is".to_owned()))
     }
 
     /// Where its key is.

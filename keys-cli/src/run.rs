@@ -18,8 +18,8 @@ use crate::{
     check_words,
     cli::{
         CancelArgs, Cli, Command, DeployArgs, DirectArgs, ExportSafeArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs,
-        PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand, SignArgs,
-        SigningKeyArgs, SubmitArgs,
+        PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand,
+        RotateCommand, RotationArgs, SignArgs, SigningKeyArgs, SubmitArgs,
     },
     custody, deploy, description,
     emergency_kit::{EmergencyKit, KitError},
@@ -32,6 +32,7 @@ use crate::{
     record::Record,
     request::{self, Payment, Relayer, RequestFailure, Wanted},
     ring::Ring,
+    rotation,
     rpc::{Connection, Sent},
     secret, status, time, unlock,
 };
@@ -79,6 +80,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let (wish, how) = args.into_parts();
             act(&global, wish, &how, output).await
         }
+        Command::Rotate(command) => rotate(&global, command, output).await,
         Command::Status(args) => {
             let token = args.token_file.as_deref().map(secret::from_file).transpose()?;
             let reports = custody::ask(&args.relayer, token.as_ref()).await?;
@@ -228,6 +230,33 @@ async fn prepare(global: &GlobalArgs, wish: Wish, how: PrepareArgs, output: Outp
     let document = action::prepare(&chain, wish, Preparation { signer, valid_for, nonce }).await?;
     document.write_new(&out)?;
     show_document(&document, &out, "sign it, on the machine that holds the key, with `ring-keys sign`", output)
+}
+
+async fn rotate(global: &GlobalArgs, command: RotateCommand, output: Output) -> Result<(), Error> {
+    match command {
+        RotateCommand::Plan { ring, seat, expires, out } => {
+            files::check_absent(&out)?;
+            let chain = chain(global).await?;
+            let now = chain.connection().time().await?.max(time::now());
+            let plan = rotation::plan(&Ring::read(&chain, ring).await?, seat, expires, now)?;
+            plan.write_new(&out)?;
+            Ok(output.result(plan.in_words(&out), &plan)?)
+        }
+        RotateCommand::Prepare { rotation: RotationArgs { ring, charter, relayer }, token_file, how } => {
+            files::check_absent(&how.out)?;
+            let token = token_file.as_deref().map(secret::from_file).transpose()?;
+            let (chain, planned) = (chain(global).await?, action::read_charter(&charter)?);
+            let now = Ring::read(&chain, ring).await?;
+            rotation::check_announced(&chain, &now, &planned, &relayer, token.as_ref()).await?;
+            prepare(global, Wish::FormFrom { ring, file: charter }, how, output).await
+        }
+        RotateCommand::Wait { rotation: RotationArgs { ring, charter, relayer }, patience } => {
+            let planned = action::read_charter(&charter)?;
+            let ring = Ring::read(&chain(global).await?, ring).await?;
+            let done = rotation::wait(&ring, &planned, &relayer, patience).await?;
+            Ok(output.result(done.in_words(), &done)?)
+        }
+    }
 }
 
 fn sign(global: &GlobalArgs, args: &SignArgs, output: Output) -> Result<(), Error> {

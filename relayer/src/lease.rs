@@ -35,18 +35,25 @@ enum Told {
 }
 
 impl LeaseWatch {
-    /// Has this process keep its memory to itself, and the key unlocked where the configuration says; and watches it.
+    /// As [`serve`](Self::serve), and watches the key.
     ///
     /// # Errors
     /// `Socket`.
     pub async fn start(memory: &Memory, handle: Handle, metrics: SeatMetrics) -> Result<Self, SignerError> {
+        Self::serve(memory).await?;
+        Ok(Self { lease: memory.key().lease(), warning: memory.warning, handle, metrics, told: None })
+    }
+
+    /// Has this process keep its memory to itself, and the key unlocked where the configuration says.
+    ///
+    /// # Errors
+    /// `Socket`.
+    pub async fn serve(memory: &Memory) -> Result<(), SignerError> {
         for missing in memory::harden() {
             warn!("{missing}");
         }
-        let key = memory.key();
-        let served = unlock::serve(&key, memory.shares, memory.lease).await;
-        served.map_err(|why| SignerError::Socket { path: memory.socket.clone(), why })?;
-        Ok(Self { lease: key.lease(), warning: memory.warning, handle, metrics, told: None })
+        let served = unlock::serve(&memory.key(), memory.shares, memory.lease).await;
+        served.map_err(|why| SignerError::Socket { path: memory.socket.clone(), why })
     }
 
     /// Watches until the driver stops.

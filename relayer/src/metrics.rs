@@ -305,6 +305,7 @@ mod tests {
             ring,
             charter,
             key: Address::repeat_byte(1),
+            next_charter: None,
             announced: Default::default(),
             other_assets: [].into(),
             requesters: [].into(),

@@ -6,7 +6,7 @@ use ring_core::State;
 
 use crate::{
     config::Config,
-    store::{Identity, Store},
+    store::{Held, Identity, Store},
 };
 
 /// Reads the whole store, and returns how many records it has.
@@ -31,9 +31,11 @@ pub fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
 /// The configuration, the store, and the state in it. Its key is not asked for: it may be what cannot be reached.
 pub(crate) fn open(config_file: &Path) -> eyre::Result<(Config, Store, State)> {
     let config = Config::load(config_file)?;
+    let held = Held::take(&config.store)?;
+    let config = config.remembered(held.succeeded_to()?);
     let settings = config.settings_by_peers()?;
     let identity = Identity { domain: settings.domain, ring: settings.ring, key: settings.key };
-    let (store, records) = Store::open(&config.store, identity)?;
+    let (store, records) = held.open(identity)?;
     let state = State::restore(settings, records)?;
     Ok((config, store, state))
 }

@@ -88,6 +88,7 @@ impl Bench {
             ring: 1,
             charter,
             key: key.address(),
+            next_charter: None,
             announced: Default::default(),
             other_assets: Default::default(),
             requesters: requesters.iter().map(PrivateKeySigner::address).collect(),
@@ -190,7 +191,7 @@ impl Bench {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = running.run(stopped) => ended.unwrap().close(),
+                    ended = running.run(stopped) => ended.unwrap().store.close(),
                     // Whatever it was about to remember is lost.
                     _ = killed => {}
                 }
@@ -211,6 +212,7 @@ impl Bench {
         self.chain.head = Block { number: self.chain.head.number + 1, time: self.chain.head.time + 1 };
         self.chain.nonce += 1;
         self.chain.turns.push(ObservedTurn {
+            epoch: self.chain.epoch,
             nonce,
             digest: reservation.digest(),
             requests: reservation.turn().calls().iter().map(|call| call.request_id).collect(),

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use eyre::{Context, ensure, eyre};
-use ring_contracts::IRingMultisig::RingView;
+use ring_contracts::{B256, IRingMultisig::RingView};
 use ring_core::{Halt, Message, Record, Settings, State};
 use tokio::{
     net::TcpListener,
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::{
     chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, Watcher, WatcherSettings},
     config::{self, Config, Rpc},
-    driver::{Driver, Edges, Handle, Outbox},
+    driver::{self, Driver, Edges, Handle, Outbox, Succession},
     http,
     lease::LeaseWatch,
     metrics::Metrics,
@@ -25,7 +25,7 @@ use crate::{
     peers::{self, Peers},
     rebuild,
     refill::Refiller,
-    signer::{self, Custody, Signer},
+    signer::{self, Custody, NextKey, Signer},
     standby::Standby,
     store::{Held, Identity, Location, Store, StoreError},
     traces::{self, Tracer},
@@ -35,6 +35,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Footing {
     pub(crate) identity: Identity,
+    /// The commitment of the charter under which it takes part.
+    pub(crate) charter: B256,
     pub(crate) store: Location,
     /// The addresses at which it listens, which it gives up last.
     pub(crate) listening: Vec<SocketAddr>,
@@ -51,6 +53,16 @@ pub struct Seat {
     signer: Arc<dyn Signer>,
     endpoints: Endpoints,
     ring: RingView,
+    /// The same seat once the ring has changed as it was announced.
+    next: Option<Box<Seat>>,
+}
+
+/// A seat that does not run any more.
+pub(crate) struct Ended {
+    /// Its store.
+    pub(crate) held: Held,
+    /// The seat that goes on, in the next epoch, if nobody told this one to stop.
+    pub(crate) successor: Option<Seat>,
 }
 
 impl Seat {
@@ -64,8 +76,13 @@ impl Seat {
             warn!("{warning}");
         }
         let signer = signer::open(&config.signer, config.chain.domain, config.ring.id).await?;
-        let settings = config.settings(signer.address())?;
-        let seat = settings.check()?;
+        let next_signer = match &config.next {
+            Some(next) if !next.keeps_key => {
+                let opened = signer::open(&next.config.signer, config.chain.domain, config.ring.id);
+                opened.await.wrap_err("[next.signer]")?
+            }
+            _ => signer.clone(),
+        };
         let chain = &config.chain;
         let endpoints = Endpoints::connect(chain.rpc.iter().map(|rpc| rpc.expose().as_str()), chain.agree).await?;
         endpoints.verify(&chain.domain, chain.finality).await?;
@@ -79,7 +96,47 @@ impl Seat {
         for warning in config.evidence.check().await? {
             warn!("{warning}; requests wait until it does");
         }
-        Ok(Self { config, settings, seat, signer, endpoints, ring })
+        let mut seat = Self::of(config, signer, endpoints.clone(), ring.clone())?;
+        if let Some(next) = seat.config.next.take() {
+            let next = Self::of(next.config, next_signer, endpoints, ring).wrap_err("[next]")?;
+            ensure!(
+                next.seat == seat.seat,
+                "[next] gives this seat's key seat {}, and it has seat {}: keep the order of the seats",
+                next.seat,
+                seat.seat
+            );
+            seat.next = Some(Box::new(next));
+        }
+        Ok(seat)
+    }
+
+    fn of(config: Config, signer: Arc<dyn Signer>, endpoints: Endpoints, ring: RingView) -> eyre::Result<Self> {
+        let settings = config.settings(signer.address())?;
+        let seat = settings.check()?;
+        Ok(Self { config, settings, seat, signer, endpoints, ring, next: None })
+    }
+
+    /// This seat as it takes part: as it is configured, or as it was announced to be next, if that is what its store
+    /// remembers.
+    pub(crate) fn remembered(self, succeeded_to: Option<B256>) -> Self {
+        match self.next {
+            Some(next) if Some(next.settings.charter.commitment()) == succeeded_to => {
+                warn!(
+                    seat = next.seat,
+                    "the ring has become what [next] announces: write that into [ring] and [signer], and delete [next]"
+                );
+                *next
+            }
+            _ => self,
+        }
+    }
+
+    /// This seat as its store remembers it, and the store with all that it needs to go on.
+    fn open_store(self) -> eyre::Result<(Self, Store, Vec<Record>)> {
+        let held = self.take_store()?;
+        let seat = self.remembered(held.succeeded_to()?);
+        let (store, records) = held.open(seat.identity())?;
+        Ok((seat, store, records))
     }
 
     fn identity(&self) -> Identity {
@@ -123,11 +180,11 @@ impl Seat {
     ///
     /// # Errors
     /// There is no store, or it cannot be used.
-    pub fn restored(&self) -> eyre::Result<()> {
-        let (mut store, _) = Store::open(&self.config.store, self.identity())?;
-        store.commit(&self.forgetting())?;
+    pub fn restored(self) -> eyre::Result<()> {
+        let (seat, mut store, _) = self.open_store()?;
+        store.commit(&seat.forgetting())?;
         store.close();
-        info!(seat = self.seat, "{}", self.memory_lost());
+        info!(seat = seat.seat, "{}", seat.memory_lost());
         Ok(())
     }
 
@@ -164,17 +221,22 @@ impl Seat {
     ///
     /// # Errors
     /// The ring is not the announced one, not in that epoch, or halted; or this seat takes part already.
-    pub async fn resume(&self, epoch: u32) -> eyre::Result<()> {
-        self.ensure_announced()?;
+    pub async fn resume(self, epoch: u32) -> eyre::Result<()> {
+        let (mut seat, mut store, records) = self.open_store()?;
+        let state = State::restore(seat.settings.clone(), records)?;
+        // It may have halted before the ring became what was announced.
+        let charter = seat.ring.charter;
+        let next = seat.next.take_if(|next| next.settings.charter.commitment() == charter);
+        let succeeds = next.is_some();
+        let seat = next.map_or(seat, |next| *next);
+        seat.ensure_announced()?;
         ensure!(
-            self.ring.epoch == epoch,
+            seat.ring.epoch == epoch,
             "ring {} is in epoch {} on chain, not {epoch}: ask the master which one to take part in",
-            self.settings.ring,
-            self.ring.epoch
+            seat.settings.ring,
+            seat.ring.epoch
         );
-        ensure!(!self.ring.halted, "ring {} is halted on chain: the master has to resume it first", self.settings.ring);
-        let (mut store, records) = Store::open(&self.config.store, self.identity())?;
-        let state = State::restore(self.settings.clone(), records)?;
+        ensure!(!seat.ring.halted, "ring {} is halted on chain: the master has to resume it first", seat.settings.ring);
         match (state.epoch(), state.halt()) {
             (_, Some(halt @ Halt::MemoryLost { through: None })) => return Err(eyre!("{halt}")),
             (Some(current), _) if current == epoch => {
@@ -190,10 +252,14 @@ impl Seat {
             (_, Some(halt)) => info!(%halt, "ending the halt"),
             (_, None) => {}
         }
-        let nonce = self.wait_until_final(epoch).await?;
-        store.commit(&[Record::Joined { epoch, nonce }])?;
+        let nonce = seat.wait_until_final(epoch).await?;
+        let joined = Record::Joined { epoch, nonce };
+        match succeeds {
+            true => store.succeed(seat.settings.key, &[Record::Succeeded { epoch, nonce, charter }, joined])?,
+            false => store.commit(&[joined])?,
+        }
         store.close();
-        info!(seat = self.seat, epoch, nonce, "this seat takes part again");
+        info!(seat = seat.seat, epoch, nonce, "this seat takes part again");
         Ok(())
     }
 
@@ -258,6 +324,7 @@ impl Seat {
     pub(crate) fn footing(&self) -> Footing {
         Footing {
             identity: self.identity(),
+            charter: self.settings.charter.commitment(),
             store: self.config.store.clone(),
             listening: [self.config.api.listen]
                 .into_iter()
@@ -266,11 +333,12 @@ impl Seat {
         }
     }
 
-    /// Works until cancelled, with a store that this process has; gives it back.
+    /// Works until cancelled, or until the ring changes as it was announced, with a store that this process has; gives it
+    /// back.
     ///
     /// # Errors
     /// The store failed or was lost, or a part ended that should not.
-    pub(crate) async fn run(self, held: Held, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<Held> {
+    pub(crate) async fn run(self, held: Held, metrics: Metrics, cancel: CancellationToken) -> eyre::Result<Ended> {
         let lost = held.lost();
         let (mut store, records) = held.open(self.identity())?;
         store.set_own_seat(self.seat);
@@ -315,6 +383,7 @@ impl Seat {
             chain: watcher.connection(),
             key: self.settings.key,
             custody: Custody::of(&self.config.signer),
+            next: self.next.as_ref().map(|next| NextKey::of(&next.settings, &next.config.signer)),
             quorum: self.settings.charter.quorum.into(),
             copies: self.settings.copies,
             metrics: metrics.clone(),
@@ -360,6 +429,10 @@ impl Seat {
                 Ok(())
             });
         }
+        if let Some(config::Signer::Memory(memory)) = self.next.as_ref().map(|next| &next.config.signer) {
+            // It is to be there when the ring changes.
+            LeaseWatch::serve(memory).await?;
+        }
         for deliverer in deliverers {
             let cancel = cancel.clone();
             parts.spawn(async move {
@@ -400,9 +473,9 @@ impl Seat {
         info!(seat = self.seat, key = %self.settings.key, api = %self.config.api.listen, "running");
 
         let mut driver = spawn_driver(Driver::new(state, store, edges), cancel.clone())?;
-        let mut store = None;
+        let mut ended = None;
         let outcome = tokio::select! {
-            done = &mut driver => done?.map(|ended| store = Some(ended)).map_err(eyre::Report::from),
+            done = &mut driver => done?.map(|done| ended = Some(done)).map_err(eyre::Report::from),
             () = lost.cancelled() => match cancel.is_cancelled() {
                 true => Ok(()),
                 false => Err(eyre!("the session at the store's database is lost: this process ends, and does nothing more")),
@@ -415,7 +488,7 @@ impl Seat {
         };
         cancel.cancel();
         if !driver.is_terminated() {
-            store = Some(driver.await??);
+            ended = Some(driver.await??);
         }
         // Answers that are under way go out.
         let ending = async { while parts.join_next().await.is_some() {} };
@@ -423,7 +496,18 @@ impl Seat {
             parts.shutdown().await;
         }
         outcome?;
-        store.map(Store::into_held).ok_or_else(|| eyre!("the driver ended without its store"))
+        let driver::Ended { mut store, succession } =
+            ended.ok_or_else(|| eyre!("the driver ended without its store"))?;
+        let successor = match succession.zip(self.next) {
+            None => None,
+            Some((succession, next)) => {
+                let Succession { epoch, nonce, charter } = succession;
+                store.succeed(next.settings.key, &[Record::Succeeded { epoch, nonce, charter }])?;
+                info!(seat = next.seat, epoch, nonce, key = %next.settings.key, "the ring has changed as it was announced");
+                Some(*next)
+            }
+        };
+        Ok(Ended { held: store.into_held(), successor })
     }
 
     /// What tells the subscribers, from where that was left.
@@ -456,7 +540,7 @@ impl Seat {
 fn spawn_driver(
     driver: Driver,
     cancel: CancellationToken,
-) -> eyre::Result<oneshot::Receiver<Result<Store, StoreError>>> {
+) -> eyre::Result<oneshot::Receiver<Result<driver::Ended, StoreError>>> {
     let (done, outcome) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("driver".into()).spawn(move || {

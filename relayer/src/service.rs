@@ -11,7 +11,6 @@ use tracing::{error, info};
 use crate::{
     metrics::Metrics,
     seat::{Footing, Seat},
-    store::Held,
 };
 
 /// What a process is told from outside.
@@ -66,15 +65,24 @@ impl Service {
             }
         };
         loop {
+            seat = seat.remembered(held.succeeded_to()?);
             let footing = seat.footing();
             let stop = self.orders.stop.child_token();
             let mut running = std::pin::pin!(seat.run(held, self.metrics.clone(), stop.clone()));
             let next = tokio::select! {
-                ended = &mut running => return ended.map(Held::close),
+                ended = &mut running => {
+                    let ended = ended?;
+                    let Some(successor) = ended.successor else {
+                        ended.held.close();
+                        return Ok(());
+                    };
+                    (held, seat) = (ended.held, successor);
+                    continue;
+                }
                 next = self.next(&footing) => next,
             };
             stop.cancel();
-            (held, seat) = (running.await?, next);
+            (held, seat) = (running.await?.held, next);
             info!(config = %self.config.display(), "the seat goes on with the configuration as it is now");
         }
     }
@@ -104,6 +112,7 @@ async fn successor(config: &Path, footing: &Footing) -> eyre::Result<Seat> {
     let runtime = tokio::runtime::Handle::current();
     // Opening a keystore takes a processor a second.
     let seat = tokio::task::spawn_blocking(move || runtime.block_on(load(&file))).await??;
+    let seat = seat.remembered(Some(footing.charter));
     let next = seat.footing();
     ensure!(
         next.identity == footing.identity && next.store.to_string() == footing.store.to_string(),

@@ -33,6 +33,7 @@ fn settings(keys: &[PrivateKeySigner]) -> Settings {
         ring: 1,
         charter,
         key: keys[0].address(),
+        next_charter: None,
         announced: Default::default(),
         other_assets: [].into(),
         requesters: [].into(),

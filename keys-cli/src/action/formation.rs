@@ -81,7 +81,10 @@ impl<H: Args> FormationArgs<H> {
 }
 
 /// A charter by itself, or in what `ring show --json` printed.
-pub(super) fn read_charter(path: &Path) -> Result<Charter, Error> {
+///
+/// # Errors
+/// The file cannot be read, or is no charter.
+pub fn read_charter(path: &Path) -> Result<Charter, Error> {
     let content = files::read(path)?;
     let parsed = serde_json::from_slice::<Value>(&content)
         .and_then(|mut whole| serde_json::from_value(whole.get_mut("charter").map(Value::take).unwrap_or(whole)));

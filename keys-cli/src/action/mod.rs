@@ -16,7 +16,7 @@ pub use arguments::{
 };
 pub use document::{Document, DocumentError, Statement};
 pub use entitlement::EntitlementError;
-pub use formation::{FormationArgs, Lease};
+pub use formation::{FormationArgs, Lease, read_charter};
 pub use permit::PermitArgs;
 pub use signing_key::{KeystoreKey, SigningKey};
 pub use steps::{ConsentError, Preparation, direct, for_safe, prepare, sign, submit};

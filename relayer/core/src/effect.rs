@@ -58,7 +58,7 @@ pub enum Action {
         /// What shows that a key signed two contents: the contract takes it instead, and revokes that key.
         proof: Option<Equivocation>,
     },
-    /// Send a peer every content remembered for this nonce of this epoch, with the requests in it.
+    /// Send a peer every content remembered for this nonce, in whatever epoch, with the requests in it.
     Explain {
         /// The peer's seat.
         to: usize,
@@ -120,6 +120,16 @@ pub enum Action {
     Changed {
         /// Which request.
         request: RequestId,
+    },
+    /// The ring has changed as it was announced, and nothing of this seat's epoch can be executed any more: go on with the
+    /// settings that were announced for the next one, after [`Record::Succeeded`].
+    Succeed {
+        /// The next epoch.
+        epoch: u32,
+        /// Its first nonce.
+        nonce: u64,
+        /// The commitment of its charter.
+        charter: B256,
     },
     /// Tell people, loudly.
     Alarm {

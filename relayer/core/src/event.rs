@@ -139,6 +139,8 @@ impl ChainView {
 /// A turn that was executed on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedTurn {
+    /// The epoch that it was signed in.
+    pub epoch: u32,
     /// Its nonce.
     pub nonce: u64,
     /// The digest that was signed.

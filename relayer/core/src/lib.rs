@@ -38,6 +38,7 @@ mod seats;
 mod settings;
 mod sharing;
 mod state;
+mod succession;
 mod vote;
 
 #[cfg(feature = "planted-bugs")]

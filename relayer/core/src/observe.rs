@@ -74,7 +74,7 @@ impl State {
         let (epoch, charter, halted) = (view.epoch, view.charter, view.halted);
         let changed = epoch > joined.epoch || (epoch == joined.epoch && charter != self.settings.charter.commitment());
         // An earlier epoch is a reorg or an RPC that lags: this seat signs nothing until it is over.
-        if changed {
+        if changed && !self.is_succeeded(view, joined) {
             self.halt_now(step, Halt::RingChanged { expected_epoch: joined.epoch, epoch, charter });
         } else if halted && epoch == joined.epoch {
             self.halt_now(step, Halt::HaltedOnChain);
@@ -104,7 +104,7 @@ impl State {
         }
         self.unexplained.retain(|nonce, _| view.turn(*nonce).is_some());
         let first_open = self.first_open;
-        for turn in view.turns.iter().filter(|turn| turn.nonce >= first_open) {
+        for turn in self.own_turns(&view).filter(|turn| turn.nonce >= first_open) {
             let ObservedTurn { nonce, digest, transaction, .. } = *turn;
             let own_key_used = match self.verdict(turn) {
                 Verdict::Explained => {
@@ -182,7 +182,7 @@ impl State {
     /// Settles the requests of the turns that are final and explained, in order.
     fn settle_final(&mut self, step: &mut Step) {
         let Some(view) = self.chain.clone() else { return };
-        for turn in view.turns.iter().filter(|turn| turn.nonce < view.final_nonce) {
+        for turn in self.own_turns(&view).filter(|turn| turn.nonce < view.final_nonce) {
             if turn.nonce != self.first_open || !matches!(self.verdict(turn), Verdict::Explained) {
                 continue;
             }

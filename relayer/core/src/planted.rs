@@ -64,6 +64,7 @@ mod bugs {
         GuardWithoutEpoch: "what is reserved is kept without its epoch",
         ReservationsForgotten: "reservations are forgotten by a restart",
         JoinedBeforeFinality: "takes part from a turn on that is not final",
+        SucceededTooSoon: "goes on in an announced epoch that is not final",
         HaltNotRecorded: "a halt is not recorded",
         UnknownTurnAccepted: "an unknown turn is accepted",
         EquivocationIgnored: "two contents signed by one key are ignored",

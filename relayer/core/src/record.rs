@@ -18,6 +18,16 @@ pub enum Record {
         /// The ring's nonce then. Turns before it are history and not judged.
         nonce: u64,
     },
+    /// The ring changed as it had been announced to this seat: it takes part in the next epoch, from this nonce on, and nobody
+    /// has to let it.
+    Succeeded {
+        /// The epoch.
+        epoch: u32,
+        /// The first nonce of the epoch: all turns before it are final and settled here.
+        nonce: u64,
+        /// The commitment of the epoch's charter.
+        charter: B256,
+    },
     /// A request is known here.
     Request(SignedRequest),
     /// A request that is known here is cancelled by its client: from now on this seat reserves no turn with it any more. Those

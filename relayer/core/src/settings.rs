@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ring_contracts::{Address, Charter, CharterError, Domain, Refill, U256};
+use ring_contracts::{Address, B256, Charter, CharterError, Domain, Refill, U256};
 
 /// The settings of one seat. All seats of a ring share them, but for `key`.
 #[derive(Clone, Debug)]
@@ -13,6 +13,9 @@ pub struct Settings {
     pub ring: u32,
     /// The ring's charter, as the master announced it. A ring that has another charter on chain is none of ours.
     pub charter: Charter,
+    /// The commitment of the charter that the ring is to have next, as the master announced it: when the ring changes to it
+    /// this seat does not halt but [goes on in the next epoch](crate::Action::Succeed). `None`: no change was announced.
+    pub next_charter: Option<B256>,
     /// What else the master announced.
     pub announced: Announced,
     /// The key of this seat.

@@ -205,6 +205,7 @@ impl State {
         self.share_cancellations(&mut step);
         self.gather_evidence(&mut step);
         self.press_halt(&mut step);
+        self.succeed(&mut step);
         step
     }
 
@@ -298,15 +299,10 @@ impl State {
     fn apply(&mut self, record: &Record) {
         match record {
             Record::Joined { epoch, nonce } => {
-                // What was signed in an epoch stays in force as long as the epoch: going on in it forgets nothing.
-                if self.epoch() != Some(*epoch) && !planted!(GuardWithoutEpoch) {
-                    for (nonce, slot) in std::mem::take(&mut self.slots) {
-                        self.former.entry(nonce).or_default().extend(slot.contents.into_keys());
-                    }
-                }
-                self.joined = Some(Joined { epoch: *epoch, nonce: *nonce });
+                self.take_part(Joined { epoch: *epoch, nonce: *nonce });
                 self.halt = None;
             }
+            Record::Succeeded { epoch, nonce, .. } => self.take_part(Joined { epoch: *epoch, nonce: *nonce }),
             Record::Request(signed) => {
                 let digest = signed.request.digest(&self.settings.domain);
                 self.pool.insert(signed.clone(), digest);
@@ -356,6 +352,16 @@ impl State {
             Record::EpochOver { epoch } => self.pool.free(|(bound, _)| bound < *epoch),
             Record::Halted(halt) => self.halt = Some(halt.clone()),
         }
+    }
+
+    fn take_part(&mut self, joined: Joined) {
+        // What was signed in an epoch stays in force as long as the epoch: going on in it forgets nothing.
+        if self.epoch() != Some(joined.epoch) && !planted!(GuardWithoutEpoch) {
+            for (nonce, slot) in std::mem::take(&mut self.slots) {
+                self.former.entry(nonce).or_default().extend(slot.contents.into_keys());
+            }
+        }
+        self.joined = Some(joined);
     }
 
     /// Whether `period` ticks have passed since this was sent last; if so, it counts as sent now.

@@ -133,11 +133,11 @@ fn different_turn<'a>(first: &'a [ObservedTurn], second: &'a [ObservedTurn]) -> 
 }
 
 fn turn_in_words(turn: Option<&ObservedTurn>) -> String {
-    let Some(ObservedTurn { nonce, digest, requests, failed, transaction, block }) = turn else {
+    let Some(ObservedTurn { epoch, nonce, digest, requests, failed, transaction, block }) = turn else {
         return "there is no further turn".into();
     };
     format!(
-        "turn {nonce} is {digest} in transaction {transaction} of block {block}, with requests {requests:?}, of which failed \
+        "turn {nonce} of epoch {epoch} is {digest} in transaction {transaction} of block {block}, with requests {requests:?}, of which failed \
          {failed:?}"
     )
 }

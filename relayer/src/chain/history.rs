@@ -236,6 +236,7 @@ impl Pieces {
                         continue;
                     }
                     let turn = ObservedTurn {
+                        epoch: id.epoch,
                         nonce: id.nonce,
                         digest: event.digest,
                         requests: request_ids(&event.requestIds)?,

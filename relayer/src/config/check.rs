@@ -21,7 +21,8 @@ use ring_contracts::{Address, Charter, CharterError, Domain, U256};
 use ring_core::Announced;
 
 use super::{
-    Api, Chain, Config, ConfigError, Finality, L1Fee, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR, files,
+    Api, Chain, Config, ConfigError, Finality, L1Fee, Next, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR,
+    files,
     raw::{self, Raw, Whole, WholeOrWord, decimal},
 };
 use crate::peers::{Identity, Peer, TlsError};
@@ -68,9 +69,9 @@ impl Config {
             .map_err(|error| shape(error.to_string()))?;
 
         let base = file.parent().unwrap_or(Path::new(""));
-        let mut check = Check { base, overridden, problems: Vec::new(), warnings: Vec::new() };
+        let mut check = Check { base, overridden, prefix: "", problems: Vec::new(), warnings: Vec::new() };
         let config = check.config(&raw);
-        match config {
+        match config.filter(|_| check.problems.is_empty()).and_then(|config| check.next(&raw, config)) {
             Some(config) if check.problems.is_empty() => Ok(Self { warnings: check.warnings, ..config }),
             _ => Err(ConfigError::Values { file: file.to_owned(), problems: check.problems }),
         }
@@ -82,13 +83,15 @@ pub(super) struct Check<'a> {
     pub(super) base: &'a Path,
     /// The variable that set a field, by the field.
     overridden: BTreeMap<String, String>,
+    /// What stands before the names of the fields that are looked at.
+    prefix: &'static str,
     problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
 }
 
 impl Check<'_> {
     pub(super) fn problem<T>(&mut self, field: impl Into<String>, reason: impl Display) -> Option<T> {
-        let mut field = field.into();
+        let mut field = format!("{}{}", self.prefix, field.into());
         if let Some(variable) = self.overridden.get(&field) {
             field = format!("{field} ({variable})");
         }
@@ -99,7 +102,7 @@ impl Check<'_> {
     fn config(&mut self, raw: &Raw) -> Option<Config> {
         let chain = self.chain(&raw.chain);
         let ring = self.ring(&raw.ring);
-        let signer = self.signer(raw);
+        let signer = self.signer(&raw.signer);
         let store = self.store(raw);
         let api = self.api(raw, ring.as_ref());
         let seats = ring.as_ref().map_or(raw.ring.seats.0.len(), |ring| ring.charter.seats.len());
@@ -127,6 +130,7 @@ impl Check<'_> {
             chain: chain?,
             ring: ring?,
             signer: signer?,
+            next: None,
             store: store?,
             api: api?,
             peers: peers?,
@@ -138,6 +142,31 @@ impl Check<'_> {
             traces: traces?,
             warnings: Vec::new(),
         })
+    }
+
+    /// With what the ring is to be next. All else was looked at: what is wrong now is in that.
+    fn next(&mut self, raw: &Raw, config: Config) -> Option<Config> {
+        let (Some(succeeded), Some(raw)) = (raw.succeeded(), &raw.next) else { return Some(config) };
+        self.prefix = "next.";
+        let warnings = std::mem::take(&mut self.warnings);
+        let next = self.config(&succeeded);
+        // They were given already.
+        self.warnings = warnings;
+        let (charter, next) = (&config.ring.charter, next?);
+        if next.ring.charter == *charter {
+            return self.problem("ring", "is what [ring] is: delete [next], or write what is to change");
+        }
+        if next.ring.charter.seats.len() != charter.seats.len() {
+            let reason = format!(
+                "the ring has {} seats and is to have {}: seats can only be added or taken away with all relayers stopped",
+                charter.seats.len(),
+                next.ring.charter.seats.len()
+            );
+            return self.problem("ring.seats", reason);
+        }
+        self.prefix = "";
+        let next = Next { config: next, keeps_key: raw.signer.is_none() };
+        Some(Config { next: Some(Box::new(next)), ..config })
     }
 
     fn chain(&mut self, raw: &raw::Chain) -> Option<Chain> {

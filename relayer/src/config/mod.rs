@@ -13,7 +13,7 @@ mod tokens;
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use reqwest::{Client, Url};
-use ring_contracts::{Address, Charter, Domain};
+use ring_contracts::{Address, B256, Charter, Domain};
 use ring_core::{Announced, Settings, SettingsError};
 use ring_key::{aws_kms::AwsKmsSettings, memory::MemoryKey, pkcs11, vault::Transit};
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub ring: Ring,
     /// Where the key is.
     pub signer: Signer,
+    /// What the ring is to be next, if that was announced.
+    pub next: Option<Box<Next>>,
     /// Where things are remembered.
     pub store: Location,
     /// What clients talk to.
@@ -63,6 +65,15 @@ pub struct Config {
     pub traces: Option<Collector>,
     /// What is allowed and still worth a word to the operator.
     pub warnings: Vec<String>,
+}
+
+/// The ring as the master is to form it next.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// All of the configuration as it is to be then.
+    pub config: Config,
+    /// Whether this seat has the same key then.
+    pub keeps_key: bool,
 }
 
 /// The chain and how to read it.
@@ -408,6 +419,15 @@ impl Config {
         }
     }
 
+    /// The configuration under which a seat takes part that remembers to have succeeded to this charter: as it is written, or
+    /// as it was announced to be next.
+    pub fn remembered(self, succeeded_to: Option<B256>) -> Self {
+        match self.next {
+            Some(next) if Some(next.config.ring.charter.commitment()) == succeeded_to => next.config,
+            _ => self,
+        }
+    }
+
     /// The settings of the seat that the peers listed leave out, whether its key can be reached or not.
     ///
     /// # Errors
@@ -428,6 +448,7 @@ impl Config {
             domain: self.chain.domain,
             ring: self.ring.id,
             charter: self.ring.charter.clone(),
+            next_charter: self.next.as_ref().map(|next| next.config.ring.charter.commitment()),
             key,
             announced: self.ring.announced.clone(),
             other_assets: self.ring.other_assets.clone(),

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) chain: Chain,
     pub(super) ring: Ring,
     pub(super) signer: Signer,
+    pub(super) next: Option<Next>,
     pub(super) store: Store,
     pub(super) api: Api,
     pub(super) peers: Option<Peers>,
@@ -30,7 +31,7 @@ pub(super) struct Raw {
 }
 
 // No `Debug` of the URLs: they may hold a provider's access token.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chain {
     pub(super) rpc: List,
@@ -54,7 +55,7 @@ impl fmt::Debug for Chain {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ring {
     pub(super) id: Whole,
@@ -76,14 +77,62 @@ pub(super) struct Ring {
     pub(super) caps: Vec<Cap>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What the ring is to be next; what is left out stays as it is in [`Ring`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Next {
+    pub(super) ring: NextRing,
+    pub(super) signer: Option<Signer>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextRing {
+    pub(super) window: Option<Whole>,
+    pub(super) quorum: Option<Whole>,
+    pub(super) cap: Option<WholeOrWord>,
+    pub(super) period: Option<Whole>,
+    pub(super) turns_per_period: Option<Whole>,
+    pub(super) interval: Option<Whole>,
+    pub(super) expires_at: Option<WholeOrWord>,
+    pub(super) last_nonce: Option<WholeOrWord>,
+    pub(super) seats: Option<List>,
+}
+
+impl Raw {
+    /// As it is to be written once the ring has become what is announced.
+    pub(super) fn succeeded(&self) -> Option<Self> {
+        let Next { ring: next, signer } = self.next.clone()?;
+        let mut raw = Self { next: None, ..self.clone() };
+        let ring = &mut raw.ring;
+        ring.window = next.window.unwrap_or(ring.window);
+        ring.quorum = next.quorum.unwrap_or(ring.quorum);
+        ring.period = next.period.unwrap_or(ring.period);
+        ring.turns_per_period = next.turns_per_period.unwrap_or(ring.turns_per_period);
+        ring.interval = next.interval.unwrap_or(ring.interval);
+        replace(&mut ring.cap, next.cap);
+        replace(&mut ring.expires_at, next.expires_at);
+        replace(&mut ring.last_nonce, next.last_nonce);
+        replace(&mut ring.seats, next.seats);
+        replace(&mut raw.signer, signer);
+        Some(raw)
+    }
+}
+
+fn replace<T>(old: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *old = new;
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cap {
     pub(super) asset: String,
     pub(super) cap: WholeOrWord,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Signer {
     pub(super) keystore: Option<String>,
@@ -99,13 +148,13 @@ pub(super) struct Signer {
     pub(super) vault: Option<Vault>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Enclave {
     pub(super) socket: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AwsKms {
     pub(super) key_id: String,
@@ -114,7 +163,7 @@ pub(super) struct AwsKms {
     pub(super) endpoint: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AzureKv {
     pub(super) key: String,
@@ -136,7 +185,7 @@ pub(super) enum AzureCredential {
     DeveloperTools,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GcpKms {
     pub(super) key_version: String,
@@ -144,7 +193,7 @@ pub(super) struct GcpKms {
     pub(super) endpoint: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
     pub(super) address: String,
@@ -154,7 +203,7 @@ pub(super) struct Memory {
     pub(super) shares: Option<Whole>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pkcs11 {
     pub(super) module: String,
@@ -164,7 +213,7 @@ pub(super) struct Pkcs11 {
     pub(super) pin_file: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Vault {
     pub(super) url: String,
@@ -181,7 +230,7 @@ pub(super) struct Vault {
     pub(super) transit_mount: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) path: Option<String>,
@@ -189,7 +238,7 @@ pub(super) struct Store {
     pub(super) authorities_file: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Api {
     pub(super) listen: String,
@@ -202,7 +251,7 @@ pub(super) struct Api {
     pub(super) token: Vec<Token>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
     pub(super) name: String,
@@ -211,7 +260,7 @@ pub(super) struct Token {
 }
 
 // No `Debug` of the URL: its path may be all that keeps others from posting there.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
     pub(super) name: String,
@@ -226,7 +275,7 @@ impl fmt::Debug for Webhook {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyCommand {
     pub(super) name: String,
@@ -235,7 +284,7 @@ pub(super) struct NotifyCommand {
 }
 
 // No `Debug` of the URL: it may hold a token.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Traces {
     pub(super) endpoint: String,
@@ -250,7 +299,7 @@ impl fmt::Debug for Traces {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Peers {
     pub(super) listen: String,
@@ -260,7 +309,7 @@ pub(super) struct Peers {
     pub(super) seat: Vec<PeerSeat>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PeerSeat {
     pub(super) seat: Whole,
@@ -268,7 +317,7 @@ pub(super) struct PeerSeat {
     pub(super) certificate: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) evidence: Option<bool>,
@@ -287,7 +336,7 @@ pub(super) struct Policy {
     pub(super) unwatched_assets: List,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Refill {
     pub(super) below: WholeOrWord,
@@ -295,7 +344,7 @@ pub(super) struct Refill {
     pub(super) period_seconds: Option<Whole>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evidence {
     #[serde(default)]
@@ -308,7 +357,7 @@ pub(super) struct Evidence {
     pub(super) confirmed_seconds: Option<Whole>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Simulation {
     pub(super) most_fee_basis_points: Option<Whole>,
@@ -318,14 +367,14 @@ pub(super) struct Simulation {
     pub(super) parallel: Option<Whole>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AllowedEvents {
     pub(super) contract: String,
     pub(super) events: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sql {
     pub(super) name: String,
@@ -336,7 +385,7 @@ pub(super) struct Sql {
     pub(super) parallel: Option<Whole>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Https {
     pub(super) name: String,
@@ -354,7 +403,7 @@ pub(super) struct Https {
     pub(super) parallel: Option<Whole>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Condition {
     pub(super) pointer: String,
@@ -363,7 +412,7 @@ pub(super) struct Condition {
 }
 
 // No `Debug` of the URL: it may hold a provider's access token.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Event {
     pub(super) name: String,
@@ -386,7 +435,7 @@ impl fmt::Debug for Event {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Requester {
     pub(super) address: String,
@@ -400,7 +449,7 @@ pub(super) struct Requester {
     pub(super) expires_at: Option<WholeOrWord>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecipientLimit {
     pub(super) asset: String,

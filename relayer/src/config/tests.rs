@@ -1,5 +1,6 @@
 mod evidence;
 mod fuzz;
+mod next;
 mod signer;
 
 use std::{os::unix::fs::PermissionsExt, path::Path};

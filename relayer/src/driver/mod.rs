@@ -113,6 +113,28 @@ pub struct Driver {
     unwritten: Vec<Record>,
     /// When the store last took something.
     written: Instant,
+    /// The epoch in which the seat is to go on.
+    succession: Option<Succession>,
+}
+
+/// What is left of a driver.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its store.
+    pub store: Store,
+    /// The epoch in which its seat is to go on, if it ended for that.
+    pub succession: Option<Succession>,
+}
+
+/// An epoch that was announced to a seat, in which it is to go on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// The epoch.
+    pub epoch: u32,
+    /// Its first nonce.
+    pub nonce: u64,
+    /// The commitment of its charter.
+    pub charter: B256,
 }
 
 /// A client that waits.
@@ -176,14 +198,16 @@ impl Driver {
             worries: Worries::default(),
             unwritten: Vec::new(),
             written: Instant::now(),
+            succession: None,
         }
     }
 
-    /// Runs until cancelled, and gives the store back. Blocks the thread whenever it waits for the disk.
+    /// Runs until cancelled, or until the seat is to go on in an epoch that was announced to it, and gives the store back.
+    /// Blocks the thread whenever it waits for the disk.
     ///
     /// # Errors
     /// The store failed: whatever was under way is not known to be on disk, so nothing more may be done.
-    pub async fn run(mut self, cancel: CancellationToken) -> Result<Store, StoreError> {
+    pub async fn run(mut self, cancel: CancellationToken) -> Result<Ended, StoreError> {
         let mut ticks = interval(self.edges.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while let Some(work) = self.next(&mut ticks, &cancel).await {
@@ -195,10 +219,14 @@ impl Driver {
                 self.add(&mut batch, work);
             }
             self.work(batch)?;
+            if self.succession.is_some() {
+                // So that what works for it ends because it does.
+                cancel.cancel();
+            }
         }
         self.write()?;
         self.remember_deliveries()?;
-        Ok(self.store)
+        Ok(Ended { store: self.store, succession: self.succession })
     }
 
     /// What is next. Halting must not wait behind a queue of requests: what the chain says comes first.
@@ -466,6 +494,9 @@ impl Driver {
             }
             // Collected before: each is told of once a step.
             Action::Changed { .. } => {}
+            Action::Succeed { epoch, nonce, charter } => {
+                self.succession = Some(Succession { epoch, nonce, charter });
+            }
             Action::Alarm { reason } => {
                 self.raise(reason);
                 if self.state.halt().is_some() {

@@ -14,7 +14,12 @@ use super::{
     Api,
     error::{Code, Error},
 };
-use crate::{driver::Stopped, explain::Story, peers::Connection, signer::KeyReport};
+use crate::{
+    driver::Stopped,
+    explain::Story,
+    peers::Connection,
+    signer::{KeyReports, NextKey},
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,9 +54,10 @@ pub(super) async fn health(State(api): State<Api>) -> Result<(StatusCode, Json<H
     Ok((status, Json(Health { status: condition, overview, peers: api.peers.connections() })))
 }
 
-/// Where this seat's key is, and for how long.
-pub(super) async fn key(State(api): State<Api>) -> Json<KeyReport> {
-    Json(api.custody.report(api.key))
+/// Where this seat's key is, and for how long; and that which it is to have next.
+pub(super) async fn key(State(api): State<Api>) -> Json<KeyReports> {
+    let (key, next) = (api.custody.report(api.key), api.next.as_ref().map(NextKey::report));
+    Json(KeyReports { key, next })
 }
 
 /// Why this seat stands still, with what it knew then.

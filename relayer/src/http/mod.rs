@@ -37,7 +37,13 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{chain, driver::Handle, metrics::Metrics, peers::Peers, signer::Custody};
+use crate::{
+    chain,
+    driver::Handle,
+    metrics::Metrics,
+    peers::Peers,
+    signer::{Custody, NextKey},
+};
 
 pub use connections::Limits as ConnectionLimits;
 pub(crate) use error::{Code, Error};
@@ -142,6 +148,8 @@ pub struct Setup {
     pub key: Address,
     /// Where it is.
     pub custody: Custody,
+    /// The key that it is to have next.
+    pub next: Option<NextKey>,
     /// How many seats of a window have to sign.
     pub quorum: usize,
     /// At how many seats a request has to be on disk.
@@ -162,6 +170,7 @@ struct Api {
     metrics: Metrics,
     key: Address,
     custody: Custody,
+    next: Option<NextKey>,
     quorum: usize,
     copies: usize,
     limits: Limits,
@@ -189,7 +198,7 @@ fn of_client(router: Router, address: IpAddr) -> Router {
 }
 
 fn router(setup: Setup, shutdown: CancellationToken) -> Router {
-    let Setup { handle, peers, chain, metrics, key, custody, quorum, copies, tokens, rate, limits } = setup;
+    let Setup { handle, peers, chain, metrics, key, custody, next, quorum, copies, tokens, rate, limits } = setup;
     let places = |count| Arc::new(Semaphore::new(count));
     let api = Api {
         handle,
@@ -198,6 +207,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
         metrics,
         key,
         custody,
+        next,
         quorum,
         copies,
         limits,

@@ -49,6 +49,7 @@ fn setup(handle: Handle) -> Setup {
         metrics: Metrics::default(),
         key: KEY,
         custody: Custody::of(&config::Signer::Enclave { socket: "/nowhere".into() }),
+        next: None,
         quorum: 1,
         copies: 1,
         tokens: Vec::new(),

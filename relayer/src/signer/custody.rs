@@ -1,6 +1,7 @@
 //! Where a seat's key is, as people ask who look after a ring.
 
-use ring_contracts::Address;
+use ring_contracts::{Address, B256};
+use ring_core::Settings;
 use ring_key::memory::{Lease, MemoryKey};
 use serde::Serialize;
 
@@ -51,6 +52,49 @@ pub struct KeyReport {
     /// How long it stays, in seconds; 0: it is locked. `None`: without end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<u64>,
+}
+
+/// The key that a seat is to have next, in a ring that was announced to it.
+#[derive(Clone, Debug)]
+pub struct NextKey {
+    charter: B256,
+    address: Address,
+    custody: Custody,
+}
+
+/// The keys of a seat, for people and programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyReports {
+    /// The one that it has.
+    #[serde(flatten)]
+    pub key: KeyReport,
+    /// The one that it is to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextKeyReport>,
+}
+
+/// The key that a seat is to have next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextKeyReport {
+    /// The commitment of the charter that the ring is to have then.
+    pub charter: B256,
+    /// The key.
+    #[serde(flatten)]
+    pub key: KeyReport,
+}
+
+impl NextKey {
+    /// As it is configured.
+    pub fn of(settings: &Settings, signer: &config::Signer) -> Self {
+        Self { charter: settings.charter.commitment(), address: settings.key, custody: Custody::of(signer) }
+    }
+
+    /// How it is.
+    pub fn report(&self) -> NextKeyReport {
+        NextKeyReport { charter: self.charter, key: self.custody.report(self.address) }
+    }
 }
 
 impl Custody {

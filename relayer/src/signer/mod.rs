@@ -21,7 +21,7 @@ use crate::{
     store::DurableReservation,
 };
 
-pub use custody::{Custody, KeyReport, Place};
+pub use custody::{Custody, KeyReport, KeyReports, NextKey, NextKeyReport, Place};
 pub use enclave::EnclaveSigner;
 pub use key::KeySigner;
 pub use open::open;

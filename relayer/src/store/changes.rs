@@ -71,7 +71,7 @@ pub enum DurableEvent {
         /// Why, for programs.
         halt: Halt,
     },
-    /// This seat takes part: from its first start on, or after a halt.
+    /// This seat takes part: from its first start on, after a halt, or after an announced change of the ring.
     Joined {
         /// In which epoch.
         epoch: u32,
@@ -118,7 +118,9 @@ pub(super) fn of_record(database: &Database, seq: i64, record: &Record) -> Resul
     let mut add = |event| changes.push(Change { place: Place { seq, index: changes.len() as u32 }, event });
     let request = |id, phase| DurableEvent::Request { status: RequestStatus { id, phase } };
     match record {
-        Record::Joined { epoch, nonce } => add(DurableEvent::Joined { epoch: *epoch, nonce: *nonce }),
+        Record::Joined { epoch, nonce } | Record::Succeeded { epoch, nonce, .. } => {
+            add(DurableEvent::Joined { epoch: *epoch, nonce: *nonce })
+        }
         Record::Halted(halt) => add(DurableEvent::Halted { reason: halt.to_string(), halt: halt.clone() }),
         Record::Request(signed) => add(request(signed.request.id, Phase::Received)),
         Record::Withheld { request: id, .. } => add(request(*id, Phase::Cancelling { turn: None })),

@@ -136,6 +136,17 @@ pub(super) fn read_live(database: &Database, totals: &Totals) -> Result<Vec<(i64
     Ok(records)
 }
 
+/// The charter in the last record of a succession. A start looks for it before it knows whose store this is to be.
+pub(super) fn last_succession(database: &Database) -> Result<Option<B256>, StoreError> {
+    let last = "SELECT journal.seq, journal.record FROM live JOIN journal ON journal.seq = live.seq
+         WHERE journal.record LIKE '{\"record\":\"succeeded\"%' ORDER BY live.seq DESC LIMIT 1";
+    let rows = database.query(last, Vec::new())?;
+    match rows.first().map(read).transpose()? {
+        Some((_, Record::Succeeded { charter, .. })) => Ok(Some(charter)),
+        _ => Ok(None),
+    }
+}
+
 /// Reads every record ever written, and returns how many there are.
 pub(super) fn verify(database: &Database, totals: &Totals) -> Result<i64, StoreError> {
     let mut found = Totals::default();

@@ -85,7 +85,7 @@ impl Store {
         let totals = journal::read_totals(&database)?;
         let rows = journal::read_live(&database, &totals)?;
         let epoch = rows.iter().rev().find_map(|(_, record)| match record {
-            Record::Joined { epoch, .. } => Some(*epoch),
+            Record::Joined { epoch, .. } | Record::Succeeded { epoch, .. } => Some(*epoch),
             _ => None,
         });
         let last_final = rows.iter().rev().find(|(_, record)| record.closes().is_some()).map(|(seq, _)| *seq);
@@ -119,13 +119,34 @@ impl Store {
     /// # Errors
     /// `Database`: it is not known whether they are. `TakenOver`: they are not. The process has to end.
     pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.commit_with(records, |_| Ok(()))
+    }
+
+    /// Goes on with another key of the seat, in the next epoch: both or neither.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn succeed(&mut self, key: Address, records: &[Record]) -> Result<(), StoreError> {
+        self.commit_with(records, |transaction| {
+            transaction.write("UPDATE identity SET key = $1", vec![key.to_string().into()])
+        })?;
+        self.identity.key = key;
+        Ok(())
+    }
+
+    fn commit_with(
+        &mut self,
+        records: &[Record],
+        beside: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
         let (mut totals, mut epoch, mut last_final) = (self.totals, self.epoch, self.last_final);
         let transaction = self.database.begin()?;
+        beside(&transaction)?;
         for record in records {
-            if let Record::Joined { epoch: joined, .. } = record {
+            if let Record::Joined { epoch: joined, .. } | Record::Succeeded { epoch: joined, .. } = record {
                 epoch = Some(*joined);
             }
             let seq = journal::append(&transaction, &mut totals, record, epoch)?;
@@ -181,8 +202,8 @@ impl Store {
         let turn = match rows.first().and_then(|row| row.integer(0)) {
             None => None,
             Some(0) => {
-                let turns = self.turns(epoch, nonce)?.0;
-                turns.into_iter().find(|turn| turn.digest(&domain) == digest)
+                let turns = self.turns(nonce)?.0;
+                turns.into_iter().find(|turn| turn.id().epoch == epoch && turn.digest(&domain) == digest)
             }
             Some(_) => Some(Turn::void(self.identity.ring, epoch, nonce)),
         };
@@ -190,14 +211,13 @@ impl Store {
         Ok(turn.and_then(|turn| DurableReservation::new(turn, digest, &domain)))
     }
 
-    /// Every content that this seat agreed to for a nonce of its epoch, with the requests in it and the votes for it: what a
-    /// peer needs to judge it.
+    /// Every content that this seat agreed to for a nonce, with the requests in it and the votes for it: what a peer needs to
+    /// judge it. In whatever epoch: a peer that is behind may still have to settle the one before.
     ///
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn contents(&self, nonce: u64) -> Result<Vec<Message>, StoreError> {
-        let Some(epoch) = self.epoch else { return Ok(Vec::new()) };
-        let (turns, votes) = self.turns(epoch, nonce)?;
+        let (turns, votes) = self.turns(nonce)?;
         let mut contents = Vec::new();
         for turn in turns {
             let mut requests = Vec::with_capacity(turn.calls().len());
@@ -323,11 +343,11 @@ impl Store {
         journal::verify(&self.database, &self.totals)
     }
 
-    /// The contents of a nonce of an epoch, and the votes for them by digest.
-    fn turns(&self, epoch: u32, nonce: u64) -> Result<(Vec<Turn>, Votes), StoreError> {
-        let select = "SELECT seq, record FROM journal WHERE nonce = $1 AND epoch = $2 ORDER BY seq";
+    /// The contents of a nonce, and the votes for them by digest.
+    fn turns(&self, nonce: u64) -> Result<(Vec<Turn>, Votes), StoreError> {
+        let select = "SELECT seq, record FROM journal WHERE nonce = $1 ORDER BY seq";
         let (mut turns, mut votes) = (Vec::new(), Vec::new());
-        for row in self.database.query(select, vec![(nonce as i64).into(), epoch.into()])? {
+        for row in self.database.query(select, vec![(nonce as i64).into()])? {
             match journal::read(&row)?.1 {
                 Record::Content(turn) => turns.push(turn),
                 Record::Voted { digest, seat, signature, .. } => votes.push((digest, Vote { seat, signature })),

@@ -2,13 +2,14 @@
 
 use std::{thread, time::Duration};
 
-use ring_contracts::Domain;
+use ring_contracts::{B256, Domain};
 use ring_core::Record;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Identity, Location, Store, StoreError, VERSION,
     database::{Database, Postgres, Sqlite},
+    journal,
 };
 
 /// How often a standby tries.
@@ -43,6 +44,18 @@ impl Held {
         check_identity(&self.database, &self.name, &identity)?;
         self.database.settle()?;
         Store::read(self.database, self.name, identity)
+    }
+
+    /// The charter that the seat succeeded to last, as it was announced to it, if it ever did.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`.
+    pub fn succeeded_to(&self) -> Result<Option<B256>, StoreError> {
+        match self.database.has_tables()? {
+            true => journal::last_succession(&self.database),
+            // What is wrong is said when it is opened.
+            false => Ok(None),
+        }
     }
 
     /// Lets go of it, so that another process can have it.

@@ -37,6 +37,7 @@ async fn reports_turns_over(url: String, treasury: &Treasury) {
     for turn in &turns {
         let transaction = treasury.executed(turn).await;
         expected.push(ObservedTurn {
+            epoch: turn.id().epoch,
             nonce: turn.id().nonce,
             digest: turn.digest(&treasury.domain),
             requests: turn.calls().iter().map(|call| call.request_id).collect(),

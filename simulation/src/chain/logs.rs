@@ -16,6 +16,7 @@ pub(super) fn turns_of(logs: &[Log], contract: Address, transaction: B256, block
                 .unwrap_or_else(|| unreachable!("the contract wrote {:#x} for the id of a turn", event.id));
             let requests = event.requestIds.chunks_exact(RequestId::len_bytes()).map(RequestId::from_slice).collect();
             let turn = ObservedTurn {
+                epoch: id.epoch,
                 nonce: id.nonce,
                 digest: event.digest,
                 requests,

@@ -232,7 +232,7 @@ impl World {
         let cap = U256::from(self.plan.cap);
         for ((asset, period), spent) in self.chain.outflows(self.charter.period.into()) {
             // Forming the ring anew starts the counters anew.
-            if spent > cap * U256::from(1 + self.changes) {
+            if spent > cap * U256::from(1 + self.changes + self.rotations) {
                 found(Promise::Caps, format!("{spent} of {asset} were spent in period {period}"));
             }
         }

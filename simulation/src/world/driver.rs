@@ -187,12 +187,16 @@ impl World {
             Some((_, Place::BeforeAction(part))) => actions.len() * part / 100,
             _ => usize::MAX,
         };
-        let mut answers = answers;
+        let (mut answers, life) = (answers, self.seats[seat].life);
         for (index, action) in actions.into_iter().enumerate() {
             if index == last {
                 break;
             }
             self.perform(seat, action, (&mut answers, was_halted))?;
+            // The process that goes on with another key knows nothing of this one's actions.
+            if self.seats[seat].life != life {
+                return Ok(false);
+            }
         }
         if let Some((crash, _)) = crash {
             self.crash_now(seat, crash);
@@ -287,6 +291,7 @@ impl World {
             Action::Objected { from, nonce, reason, .. } => {
                 self.note(|| format!("seat {seat} objects to turn {nonce} of seat {from}: {reason}"));
             }
+            Action::Succeed { epoch, nonce, charter } => self.succeed(seat, (epoch, nonce, charter))?,
             Action::Alarm { reason } => {
                 self.note(|| format!("seat {seat} ALARM: {reason}"));
                 let Some(process) = &mut self.seats[seat].process else { return Ok(()) };

@@ -17,6 +17,7 @@ impl World {
             Fault::Clock => Some(60),
             Fault::Theft => Some(400),
             Fault::Change => Some(40),
+            Fault::Rotation => Some(60),
             _ => None,
         }
     }
@@ -71,6 +72,7 @@ impl World {
             }
             Fault::Theft => self.steal(),
             Fault::Change => self.change(),
+            Fault::Rotation => self.rotate(),
             _ => {}
         }
         self.plan_fault(fault);

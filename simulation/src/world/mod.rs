@@ -12,6 +12,7 @@ mod network;
 mod people;
 mod plan;
 mod promise;
+mod rotation;
 mod seat;
 mod stores;
 mod story;
@@ -93,7 +94,10 @@ pub struct World {
     finals_replaced: bool,
     /// Whether final turns were taken back, or a seat saw that final blocks were.
     finality_broken: bool,
+    /// How often the master changed the ring without a word before.
     changes: usize,
+    /// How often it changed all keys as it had announced.
+    rotations: usize,
     next_key: u64,
     next_disk: usize,
     calm_since: Option<u64>,
@@ -194,6 +198,7 @@ impl World {
             finals_replaced: false,
             finality_broken: false,
             changes: 0,
+            rotations: 0,
             next_key: 1_000,
             next_disk: 0,
             calm_since: None,
@@ -304,6 +309,7 @@ impl World {
             ring: RING,
             charter: self.charter.clone(),
             key,
+            next_charter: None,
             announced: Default::default(),
             other_assets: [other].into(),
             requesters: [self.requester.address()].into(),

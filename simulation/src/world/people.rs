@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use ring_contracts::Action;
-use ring_core::{Record, planted};
+use ring_core::{Record, Settings, planted};
 use ring_relayer::store::{Store, StoreError};
 
 use super::{
     World,
     happening::Happening,
-    seat::{Known, Seat},
+    seat::{Known, Next, Seat},
 };
 use crate::chain::{Key, Purpose, RING};
 
@@ -23,11 +23,27 @@ impl World {
         let (epoch, nonce) = (from.epoch(), from.nonce());
         let announced = head.charter() == self.charter.commitment() && head.epoch() == epoch;
         let behind = self.seats[seat].known.epoch < epoch;
-        if !announced || head.halted() || !behind || self.seats[seat].taken || self.has_trouble(seat) {
+        // What was announced to a seat it does by itself, unless it is halted.
+        let by_itself = self.seats[seat].next.as_ref().is_some_and(|next| {
+            next.charter == self.charter && epoch == self.seats[seat].known.epoch + 1 && !self.seats[seat].known.halted
+        });
+        if !announced || head.halted() || !behind || by_itself || self.seats[seat].taken || self.has_trouble(seat) {
             return;
         }
         self.stop(seat);
-        self.seats[seat].settings = self.settings(self.seats[seat].key.address());
+        let next = self.seats[seat].next.clone().filter(|next| self.charter.seats[seat] == next.key.address());
+        let charter = self.charter.commitment();
+        match &next {
+            // Its store decides which of the two it is.
+            Some(Next { key, .. }) => {
+                self.seats[seat].next = Some(Next { charter: self.charter.clone(), key: key.clone() });
+                self.seats[seat].settings.next_charter = Some(charter);
+            }
+            None => {
+                self.seats[seat].settings = self.settings(self.seats[seat].key.address());
+                self.seats[seat].next = None;
+            }
+        }
         let joined = Record::Joined { epoch, nonce };
         let (location, identity) = (self.seats[seat].location(), self.seats[seat].identity());
         let is_new = self.seats[seat].known.epoch == 0;
@@ -36,7 +52,13 @@ impl World {
             false => Store::open(&location, identity).map(|(store, _)| store),
         };
         let done = opened.and_then(|mut store| {
-            store.commit(std::slice::from_ref(&joined))?;
+            match &next {
+                Some(next) => {
+                    let succeeded = Record::Succeeded { epoch, nonce, charter };
+                    store.succeed(next.key.address(), &[succeeded, joined.clone()])?;
+                }
+                None => store.commit(std::slice::from_ref(&joined))?,
+            }
             store.close();
             Ok::<_, StoreError>(())
         });
@@ -44,6 +66,7 @@ impl World {
             Ok(()) => {
                 self.note(|| format!("seat {seat} is let take part in epoch {epoch} from turn {nonce} on"));
                 self.seats[seat].known.note(&[joined]);
+                self.seats[seat].succeed();
             }
             Err(error) => {
                 self.seats[seat].known.perhaps = Some((epoch, nonce));
@@ -89,7 +112,7 @@ impl World {
             charter.seats[*seat] = key.address();
             self.kill(*seat);
             let disk = self.new_disk();
-            let settings = self.seats[*seat].settings.clone();
+            let settings = Settings { next_charter: None, ..self.seats[*seat].settings.clone() };
             let old = &self.seats[*seat];
             let (seen, life) = (old.seen, old.life);
             self.seats[*seat] = Seat { seen, life, known: Known::default(), ..Seat::new(key, settings, disk) };

@@ -50,11 +50,13 @@ pub enum Fault {
     TwoContents,
     /// Clients take back what they asked for.
     Cancel,
+    /// The master changes all keys of the ring, as it has announced to the seats.
+    Rotation,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Loss,
         Self::Doubling,
         Self::Delay,
@@ -75,6 +77,7 @@ impl Fault {
         Self::Change,
         Self::TwoContents,
         Self::Cancel,
+        Self::Rotation,
     ];
 
     /// Its name on the command line.
@@ -100,6 +103,7 @@ impl Fault {
             Self::Change => "change",
             Self::TwoContents => "two-contents",
             Self::Cancel => "cancel",
+            Self::Rotation => "rotation",
         }
     }
 }
@@ -207,12 +211,13 @@ impl Plan {
         }
         // What is promised about one of these is said without the others.
         if faults.contains_key(&Fault::DeepReorg) {
-            for other in [Fault::Theft, Fault::Change] {
+            for other in [Fault::Theft, Fault::Change, Fault::Rotation] {
                 faults.remove(&other);
             }
         }
         if faults.contains_key(&Fault::Theft) {
             faults.remove(&Fault::Change);
+            faults.remove(&Fault::Rotation);
         }
         let stolen: BTreeSet<usize> = match faults.contains_key(&Fault::Theft) {
             true => {

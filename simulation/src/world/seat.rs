@@ -5,9 +5,9 @@ use std::{
     rc::Rc,
 };
 
-use ring_contracts::{B256, RequestId, SignedRequest};
+use ring_contracts::{B256, Charter, RequestId, SignedRequest};
 use ring_core::{ChainView, Event, Outcome, Record, Settings, State};
-use ring_relayer::store::{Identity, Location, Store, StoreError};
+use ring_relayer::store::{Held, Identity, Location, Store, StoreError};
 
 use crate::{
     chain::{Floor, Key, Transaction},
@@ -17,6 +17,8 @@ use crate::{
 /// One seat.
 pub(super) struct Seat {
     pub(super) key: Key,
+    /// The key that was announced to it.
+    pub(super) next: Option<Next>,
     pub(super) settings: Settings,
     /// The number of its disk.
     pub(super) disk: usize,
@@ -34,6 +36,13 @@ pub(super) struct Seat {
     pub(super) rate: u64,
     /// What it has committed.
     pub(super) known: Known,
+}
+
+/// What was announced to a seat.
+#[derive(Clone)]
+pub(super) struct Next {
+    pub(super) charter: Charter,
+    pub(super) key: Key,
 }
 
 /// A running process.
@@ -93,6 +102,11 @@ impl Known {
                     }
                     (self.epoch, self.joined, self.halted) = (*epoch, *nonce, false);
                 }
+                Record::Succeeded { epoch, nonce, .. } => {
+                    self.reserved.clear();
+                    self.votes.clear();
+                    (self.epoch, self.joined) = (*epoch, *nonce);
+                }
                 Record::Request(signed) => {
                     self.requests.insert(signed.request.id, signed.clone());
                 }
@@ -119,6 +133,7 @@ impl Seat {
     pub(super) fn new(key: Key, settings: Settings, disk: usize) -> Self {
         Self {
             key,
+            next: None,
             settings,
             disk,
             process: None,
@@ -144,9 +159,22 @@ impl Seat {
         Identity { domain: self.settings.domain, ring: self.settings.ring, key: self.key.address() }
     }
 
-    /// Opens the store and restores the state from it.
-    pub(super) fn load(&self) -> Result<(State, Store), StoreError> {
-        let (mut store, records) = Store::open(&self.location(), self.identity())?;
+    /// Goes on with what was announced.
+    pub(super) fn succeed(&mut self) {
+        if let Some(Next { charter, key }) = self.next.take() {
+            self.settings = Settings { charter, key: key.address(), next_charter: None, ..self.settings.clone() };
+            self.key = key;
+        }
+    }
+
+    /// Opens the store and restores the state from it, with what was announced if it remembers to have gone on with that.
+    pub(super) fn load(&mut self) -> Result<(State, Store), StoreError> {
+        let held = Held::take(&self.location())?;
+        let succeeded_to = held.succeeded_to()?;
+        if self.next.as_ref().is_some_and(|next| Some(next.charter.commitment()) == succeeded_to) {
+            self.succeed();
+        }
+        let (mut store, records) = held.open(self.identity())?;
         let state = match State::restore(self.settings.clone(), records) {
             Ok(state) => state,
             Err(error) => unreachable!("a seat is started with settings that are right: {error}"),

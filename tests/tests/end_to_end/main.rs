@@ -21,6 +21,7 @@ mod recovery;
 mod refills;
 mod refusals;
 mod reload;
+mod rotation;
 mod standby;
 mod theft;
 mod traces;

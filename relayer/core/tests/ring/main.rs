@@ -11,6 +11,7 @@ mod pace;
 mod refills;
 mod requests;
 mod restarts;
+mod successions;
 mod sweep;
 mod theft;
 mod turns;

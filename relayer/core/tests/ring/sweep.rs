@@ -38,12 +38,13 @@ prop_compose! {
         crashes in prop_oneof![Just(0), 0u64..60],
         reorgs in prop_oneof![Just(0), 0u64..40],
         changes in prop_oneof![3 => Just(0), 1 => 1usize..=2],
+        rotations in prop_oneof![2 => Just(0), 1 => 1usize..=2],
         turns_per_period in prop_oneof![3 => Just(1_000), 1 => 4u32..=60],
         interval in prop_oneof![3 => Just(0), 1 => 1u32..=150],
         evidence in any::<bool>(), confirmed_ticks in proptest::option::of(2u64..20),
     ) -> Plan {
         Plan {
-            seats, window, quorum, copies: copies.min(seats), seed, steps, requests, loss, crashes, reorgs, changes,
+            seats, window, quorum, copies: copies.min(seats), seed, steps, requests, loss, crashes, reorgs, changes, rotations,
             grace: 10_000, stolen: BTreeSet::new(), turns_per_period, interval, expires_at: Charter::NO_EXPIRY, evidence, confirmed_ticks,
         }
     }
@@ -55,7 +56,7 @@ prop_compose! {
         let all = every_seat == 0;
         let stolen = (0..plan.seats).filter(|seat| all || stolen >> seat & 1 == 1).collect();
         // A thief who has to wait between turns gets no more: the hardest case is that it need not.
-        Plan { stolen, changes: 0, grace: 6, turns_per_period: 1_000, interval: 0, ..plan }
+        Plan { stolen, changes: 0, rotations: 0, grace: 6, turns_per_period: 1_000, interval: 0, ..plan }
     }
 }
 

@@ -7,10 +7,7 @@ use ring_key::{aws_kms::AwsKmsSettings, pkcs11::Token, vault::Transit};
 
 use super::{Check, evidence::Entry};
 use crate::{
-    config::{
-        AzureCredential, AzureKv, Memory, PasswordSource, Signer, Vault, VaultLogin,
-        raw::{self, Raw},
-    },
+    config::{AzureCredential, AzureKv, Memory, PasswordSource, Signer, Vault, VaultLogin, raw},
     tls,
 };
 
@@ -24,8 +21,7 @@ const AGENT: &str = concat!("ring-relayer/", env!("CARGO_PKG_VERSION"));
 const WARNING: u64 = 3_600;
 
 impl Check<'_> {
-    pub(super) fn signer(&mut self, raw: &Raw) -> Option<Signer> {
-        let raw = &raw.signer;
+    pub(super) fn signer(&mut self, raw: &raw::Signer) -> Option<Signer> {
         let places = [
             ("keystore", raw.keystore.is_some()),
             ("aws_kms", raw.aws_kms.is_some()),

@@ -1,7 +1,7 @@
 //! The description, `docs/api.yaml`, says what the program does.
 
 use super::*;
-use crate::signer::{KeyReport, Place};
+use crate::signer::{KeyReport, KeyReports, NextKeyReport, Place};
 
 #[test]
 fn the_description_has_every_route_and_status_and_no_other() {
@@ -94,9 +94,12 @@ fn the_description_has_every_place_where_a_key_can_be() {
         Place::Enclave,
     ];
     assert_eq!(described["keptIn"]["enum"], json!(places));
-    let report = KeyReport { address: KEY, kept_in: Place::Memory, seconds_left: Some(1) };
-    let report = serde_json::to_value(report).unwrap();
-    assert!(report.as_object().unwrap().keys().eq(described.as_object().unwrap().keys()));
+    let key = KeyReport { address: KEY, kept_in: Place::Memory, seconds_left: Some(1) };
+    let next = Some(NextKeyReport { charter: B256::ZERO, key: key.clone() });
+    let report = serde_json::to_value(KeyReports { key, next }).unwrap();
+    let fields = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(fields(&report), fields(described));
+    assert_eq!(fields(&report["next"]), fields(&described["next"]["properties"]));
 }
 
 #[test]

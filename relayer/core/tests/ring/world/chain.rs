@@ -246,6 +246,7 @@ impl Moment {
         let observed = |executed: &Rc<Executed>| {
             let requests: Vec<RequestId> = executed.turn.calls().iter().map(|call| call.request_id).collect();
             ObservedTurn {
+                epoch: executed.turn.id().epoch,
                 nonce: executed.turn.id().nonce,
                 digest: executed.digest,
                 failed: requests.iter().copied().filter(|id| fails(*id)).collect(),

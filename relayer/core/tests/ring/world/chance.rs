@@ -110,7 +110,14 @@ impl World {
                 // One change at a time: the master waits until the last one is final.
                 let pending = self.pool.iter().any(|sent| matches!(sent, Transaction::Form { .. }));
                 let may_change = self.changes_left > 0 && !pending && self.random.chance(200);
-                if may_change && self.hosts.iter().all(|host| host.disk.epoch == self.chain.ledger().epoch) {
+                let may_rotate = self.rotations_left > 0 && !pending && self.random.chance(400);
+                if may_rotate
+                    && self.hosts.iter().all(|host| host.disk.epoch == self.chain.ledger().epoch && host.next.is_none())
+                {
+                    self.rotations_left -= 1;
+                    let change = self.announce();
+                    self.pool.push(change);
+                } else if may_change && self.hosts.iter().all(|host| host.disk.epoch == self.chain.ledger().epoch) {
                     self.changes_left -= 1;
                     // As many stores as there are copies would lose requests: one at most is given up.
                     let may_give_up = self.plan.copies > 1 && self.changes_left == 0;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::signers::local::PrivateKeySigner;
-use ring_contracts::{B256, Domain, RequestId, SignedRequest, Turn};
+use ring_contracts::{B256, Charter, Domain, RequestId, SignedRequest, Turn};
 use ring_core::{
     ChainView, Effects, Event, Message, Past, Phase, Record, RequestStatus, Settings, Settled, State, Vote,
 };
@@ -14,6 +14,8 @@ use super::chain::Transaction;
 pub(crate) struct Host {
     pub(crate) settings: Settings,
     pub(crate) signer: PrivateKeySigner,
+    /// What was announced to it: the ring as it is to be next, and its key then.
+    pub(crate) next: Option<(Charter, PrivateKeySigner)>,
 
     /// The disk.
     pub(crate) journal: Vec<Record>,
@@ -52,7 +54,7 @@ pub(crate) struct Disk {
     pub(crate) withheld: BTreeSet<RequestId>,
     pub(crate) contents: Vec<Turn>,
     pub(crate) reserved: BTreeSet<(u32, u64, B256)>,
-    votes: Vec<(u32, B256, Vote)>,
+    votes: Vec<(B256, Vote)>,
     /// The requests that have ended.
     pub(crate) settled: BTreeMap<RequestId, Settled>,
 }
@@ -73,6 +75,7 @@ impl Disk {
             Record::Joined { epoch, nonce } => {
                 (self.epoch, self.joined, self.halted) = (*epoch, *nonce, false);
             }
+            Record::Succeeded { epoch, nonce, .. } => (self.epoch, self.joined) = (*epoch, *nonce),
             Record::Request(signed) => {
                 self.requests.insert(signed.request.id, signed.clone());
             }
@@ -81,7 +84,7 @@ impl Disk {
                 self.reserved.insert((self.epoch, *nonce, *digest));
             }
             Record::Voted { digest, seat, signature, .. } => {
-                self.votes.push((self.epoch, *digest, Vote { seat: *seat, signature: *signature }));
+                self.votes.push((*digest, Vote { seat: *seat, signature: *signature }));
             }
             Record::Withheld { request, .. } => {
                 self.withheld.insert(*request);
@@ -98,6 +101,7 @@ impl Host {
         Self {
             settings,
             signer,
+            next: None,
             journal: Vec::new(),
             disk: Disk::default(),
             state: None,
@@ -174,15 +178,34 @@ impl Host {
         self.state = Some(self.restored());
     }
 
-    /// What the driver answers to `Explain`: every content of the nonce in this epoch, with its requests and votes.
+    /// The process is told what the ring is to be next, and its key then.
+    pub(crate) fn announce(&mut self, charter: Charter, signer: PrivateKeySigner) {
+        self.settings.next_charter = Some(charter.commitment());
+        self.next = Some((charter, signer));
+        if self.state.is_some() {
+            self.start();
+        }
+    }
+
+    /// Goes on as it was announced.
+    pub(crate) fn succeed(&mut self, record: Record) {
+        let (charter, signer) = self.next.take().expect("nothing else was announced");
+        self.settings.next_charter = None;
+        self.settings.charter = charter;
+        self.settings.key = signer.address();
+        self.signer = signer;
+        self.write(vec![record]);
+        self.start();
+    }
+
+    /// What the driver answers to `Explain`: every content of the nonce, with its requests and votes.
     pub(crate) fn explanations(&self, nonce: u64) -> Vec<Message> {
-        let of_nonce = |turn: &&Turn| turn.id().nonce == nonce && turn.id().epoch == self.disk.epoch;
+        let of_nonce = |turn: &&Turn| turn.id().nonce == nonce;
         let message = |turn: &Turn| {
             let request = |id| self.disk.requests.get(&id).cloned();
             let requests: Option<Vec<_>> = turn.calls().iter().map(|call| request(call.request_id)).collect();
             let digest = turn.digest(&self.settings.domain);
-            let votes = self.disk.votes.iter().filter(|(epoch, of, _)| (*epoch, *of) == (self.disk.epoch, digest));
-            let votes = votes.map(|(_, _, vote)| *vote).collect();
+            let votes = self.disk.votes.iter().filter(|(of, _)| *of == digest).map(|(_, vote)| *vote).collect();
             Some(Message::Turn { turn: turn.clone(), requests: requests?, votes })
         };
         self.disk.contents.iter().filter(of_nonce).filter_map(message).collect()

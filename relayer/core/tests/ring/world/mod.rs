@@ -84,6 +84,8 @@ pub(crate) struct Plan {
     pub(crate) reorgs: u64,
     /// How often the master changes the ring.
     pub(crate) changes: usize,
+    /// How often it changes all keys and has told the seats before.
+    pub(crate) rotations: usize,
     /// For how many ticks a seat waits for an explanation before it halts.
     pub(crate) grace: u64,
     /// Whose keys a thief has.
@@ -114,6 +116,7 @@ impl Plan {
             crashes: 0,
             reorgs: 0,
             changes: 0,
+            rotations: 0,
             grace: 20,
             stolen: BTreeSet::new(),
             turns_per_period: 1_000,
@@ -170,6 +173,7 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<(usize, String)>,
     pub(crate) objections: Vec<(usize, String)>,
     changes_left: usize,
+    rotations_left: usize,
     next_secret: u64,
     faults: bool,
     log: VecDeque<String>,
@@ -198,6 +202,7 @@ impl World {
                 ring: RING,
                 charter: charter.clone(),
                 key: signer.address(),
+                next_charter: None,
                 announced: Default::default(),
                 other_assets: [TOKEN].into(),
                 requesters: [requester.address()].into(),
@@ -240,6 +245,7 @@ impl World {
             alarms: Vec::new(),
             objections: Vec::new(),
             changes_left: plan.changes,
+            rotations_left: plan.rotations,
             next_secret: 100,
             faults: false,
             log: VecDeque::new(),
@@ -460,6 +466,22 @@ impl World {
         }
         self.note(|| format!("the master replaces the keys of {seats:?} in epoch {}", ledger.epoch));
         self.pool.push(Transaction::Form { epoch: ledger.epoch, charter });
+    }
+
+    /// The master announces to every seat that the ring gets new keys, all of them, and signs it; nobody has sent it yet.
+    pub(crate) fn announce(&mut self) -> Transaction {
+        let ledger = self.chain.ledger().clone();
+        let mut charter = ledger.charter.clone();
+        for seat in 0..self.hosts.len() {
+            charter.seats[seat] = signer(self.next_secret + seat as u64).address();
+        }
+        for (seat, host) in self.hosts.iter_mut().enumerate() {
+            host.announce(charter.clone(), signer(self.next_secret + seat as u64));
+        }
+        self.next_secret += self.hosts.len() as u64;
+        (0..self.hosts.len()).for_each(|seat| self.look(seat));
+        self.note(|| format!("all keys are to change after epoch {}", ledger.epoch));
+        Transaction::Form { epoch: ledger.epoch, charter }
     }
 
     /// A person looks at what is final on chain, and lets a seat take part in it.

@@ -62,6 +62,22 @@ impl World {
         }
     }
 
+    /// (o) A seat goes on in an announced epoch only once the one before is finally over, and from its first turn on.
+    pub(super) fn check_succession(&mut self, seat: usize, epoch: u32, nonce: u64) {
+        let ledger = self.chain.final_ledger().clone();
+        let right = (epoch, nonce) == (ledger.epoch, ledger.epoch_start);
+        self.check(right, "o", || {
+            format!(
+                "seat {seat} goes on in epoch {epoch} from turn {nonce}, and it is {} from {}",
+                ledger.epoch, ledger.epoch_start
+            )
+        });
+        let open =
+            (0..nonce).filter(|nonce| !self.hosts[seat].journal.iter().any(|record| record.closes() == Some(*nonce)));
+        let open: Vec<u64> = open.filter(|nonce| *nonce >= self.hosts[seat].disk.joined).collect();
+        self.check(open.is_empty(), "o", || format!("seat {seat} goes on without having settled turns {open:?}"));
+    }
+
     /// (a) Reserved before, one content a key and nonce; (e) nothing after a halt, nor after a turn of a thief that was
     /// seen; (i) nothing over the allowance.
     pub(super) fn check_signing(&mut self, seat: usize, nonce: u64, digest: B256) {

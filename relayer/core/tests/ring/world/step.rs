@@ -10,6 +10,7 @@ impl World {
             return;
         }
         host.ticks += u64::from(matches!(event, Event::Tick));
+        let epoch = host.disk.epoch;
         let told = describe(&event);
         let Effects { records, mut actions } = host.step(event);
         if !records.is_empty() || !actions.is_empty() {
@@ -31,6 +32,10 @@ impl World {
         }
         for action in actions {
             self.perform(seat, action);
+            // The process of the new epoch knows nothing of what the old one was about to do.
+            if self.hosts[seat].disk.epoch != epoch {
+                break;
+            }
         }
         self.check_ends(seat);
     }
@@ -103,6 +108,11 @@ impl World {
             Action::Inquire { request } => self.hosts[seat].inquiries.push(request.request.id),
             Action::Refuted { request, reason } => {
                 self.objections.push((seat, format!("request {request}: {reason}")));
+            }
+            Action::Succeed { epoch, nonce, charter } => {
+                self.check_succession(seat, epoch, nonce);
+                self.note(|| format!("seat {seat} goes on in epoch {epoch} from turn {nonce} on"));
+                self.hosts[seat].succeed(Record::Succeeded { epoch, nonce, charter });
             }
             Action::Alarm { reason } => self.alarms.push((seat, reason)),
             Action::Changed { .. } => {}

@@ -1,0 +1,108 @@
+//! All keys of a ring change while it works.
+
+use std::{ffi::OsString, fs, path::Path};
+
+use alloy::primitives::{Address, U256};
+use ring_anvil::{KeyFiles, demo::RING};
+use serde_json::Value;
+
+use crate::world::{PATIENCE, World};
+
+impl World {
+    async fn rotate(&self, step: &str, more: &[&str]) -> eyre::Result<String> {
+        let stage = &self.stage;
+        let (ring, contract) = (RING.to_string(), stage.deployment.domain.contract.to_string());
+        let rpc = stage.chain.http();
+        let told = ["rotate", step, "--json", "--rpc", &rpc, "--contract", &contract, "--ring", &ring];
+        let arguments = told.iter().chain(more).map(OsString::from);
+        Ok(stage.keys.run(arguments).await?.stdout)
+    }
+
+    /// The same, of the relayers of all seats.
+    async fn rotate_with(&self, step: &str, charter: &Path, more: &[&str]) -> eyre::Result<String> {
+        let urls: Vec<String> = self.stage.ring.seats().iter().map(|seat| seat.url()).collect();
+        let charter = charter.display().to_string();
+        let mut arguments = vec!["--charter", &charter];
+        arguments.extend(urls.iter().flat_map(|url| ["--relayer", url]));
+        arguments.extend(more);
+        self.rotate(step, &arguments).await
+    }
+
+    async fn keys_of_seats(&self) -> Vec<Address> {
+        let mut keys = Vec::new();
+        for client in self.stage.ring.clients().unwrap() {
+            keys.push(client.health().await.unwrap().key);
+        }
+        keys
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_keys_are_rotated_while_orders_are_paid_and_no_process_ends() {
+    let mut world = World::new(3, 2, 2, 40).await;
+    let folder = world.stage.plan.folder.join("next");
+    let mut next: Vec<KeyFiles> = Vec::new();
+    for seat in 0..3 {
+        next.push(world.stage.keys.new_key(&folder, &format!("operator-{seat}")).await.unwrap());
+    }
+    let keys: Vec<Address> = next.iter().map(|key| key.address).collect();
+    let seats = keys.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
+    let (charter, form, signed) = (folder.join("charter"), folder.join("form"), folder.join("signed"));
+    let charter_name = charter.display().to_string();
+    let plan = world.rotate("plan", &["--seat", &seats, "--expires", "90d", "--out", &charter_name]).await.unwrap();
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let announcement = plan["announcement"].as_str().unwrap();
+
+    let out = form.display().to_string();
+    let refused = world.rotate_with("prepare", &charter, &["--out", &out]).await.unwrap_err().to_string();
+    assert_eq!(refused.matches("it was told of no change").count(), 3, "{refused}");
+    assert_eq!(refused.matches("has no coin").count(), 3, "{refused}");
+    assert!(!form.exists());
+
+    let mut processes = Vec::new();
+    for (seat, key) in next.iter().enumerate() {
+        world.stage.chain.give(key.address, U256::from(10).pow(U256::from(18))).await.unwrap();
+        let file = world.stage.ring.seats()[seat].config();
+        let (keystore, password) = (key.keystore.display(), key.password_file.display());
+        let signer = format!("keystore = \"{keystore}\"\npassword_file = \"{password}\"\n");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n{announcement}\n{signer}")).unwrap();
+        world.reload(seat, "the seat goes on with the configuration as it is now").await;
+        processes.push(world.stage.ring.seat(seat).process().unwrap().id());
+    }
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    let paying = world.start_paying();
+    let old = world.keys_of_seats().await;
+
+    world.rotate_with("prepare", &charter, &["--out", &out]).await.unwrap();
+    let unformed = world.rotate_with("wait", &charter, &[]).await.unwrap_err().to_string();
+    assert!(unformed.contains("has not this charter yet"), "{unformed}");
+    world.stage.master.sign_and_submit(&form, &signed).await.unwrap();
+    world.rotate_with("wait", &charter, &[]).await.unwrap();
+    assert_eq!(world.keys_of_seats().await, keys);
+    assert!(keys.iter().all(|key| !old.contains(key)));
+    paying.await.unwrap().unwrap();
+    world.assert_each_paid_once(&world.stage.orders).await;
+    for (seat, process) in processes.into_iter().enumerate() {
+        assert_eq!(world.stage.ring.seat(seat).process().unwrap().id(), process, "the same process");
+    }
+
+    // Its configuration says what was, and what was to be; its store remembers that it is.
+    world.stage.ring.seat(0).kill().await;
+    world.stage.ring.seat(0).start().unwrap();
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    assert_eq!(world.keys_of_seats().await, keys);
+    // And when the configuration is written as it has become, it goes on, too.
+    let file = world.stage.ring.seats()[1].config();
+    let text = fs::read_to_string(&file).unwrap();
+    let mut table: toml::Table = text.parse().unwrap();
+    let announced = table.remove("next").unwrap();
+    for (section, new) in announced.as_table().unwrap() {
+        let section = table[section].as_table_mut().unwrap();
+        section.extend(new.as_table().unwrap().clone());
+    }
+    fs::write(&file, table.to_string()).unwrap();
+    world.reload(1, "the seat goes on with the configuration as it is now").await;
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    assert_eq!(world.keys_of_seats().await, keys);
+}
