@@ -276,6 +276,12 @@ impl Collector for PeerCollector {
             })
         };
         write("peer_connected", "1 while the peer answers", |peer| peer.connected.into())?;
+        write("peer_version", "The version of what seats say to one another that is used with the peer; 0 while none is", |peer| {
+            peer.version.unwrap_or_default().into()
+        })?;
+        write("peer_incompatible", "1 while the peer shares no version of what seats say to one another", |peer| {
+            peer.incompatible.into()
+        })?;
         write("peer_queued", "Messages that wait for the peer", |peer| peer.queued as u64)?;
         write("peer_dropped", "Messages to the peer that were dropped since the start", |peer| peer.dropped)
     }

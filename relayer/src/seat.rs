@@ -22,7 +22,7 @@ use crate::{
     lease::LeaseWatch,
     metrics::Metrics,
     notify::{self, Deliverer, Subscriber},
-    peers::{self, Peers},
+    peers::{self, Peers, Versions},
     rebuild,
     refill::Refiller,
     signer::{self, Custody, NextKey, Signer},
@@ -529,9 +529,9 @@ impl Seat {
     ) -> eyre::Result<Peers> {
         let Some(settings) = &self.config.peers else { return Ok(Peers::none()) };
         let listener = listen(settings.listen, "peers.listen").await?;
-        let peers = Peers::start(&settings.identity, &settings.seats, handle, cancel)?;
+        let peers = Peers::start(&settings.identity, &settings.seats, Versions::SPOKEN, handle, cancel)?;
         let (settings, handle, cancel) = (settings.clone(), handle.clone(), cancel.clone());
-        parts.spawn(async move { Ok(peers::serve(listener, &settings, handle, cancel).await?) });
+        parts.spawn(async move { Ok(peers::serve(listener, &settings, Versions::SPOKEN, handle, cancel).await?) });
         Ok(peers)
     }
 }

@@ -85,6 +85,25 @@ pub enum Halt {
     },
 }
 
+impl Halt {
+    /// As [`Message::since`], for the reason of a halt.
+    pub(crate) const fn since(&self) -> u32 {
+        match self {
+            Self::UnknownTurn { .. }
+            | Self::Equivocation { .. }
+            | Self::UnreservedVote { .. }
+            | Self::RingChanged { .. }
+            | Self::TermsChanged(_)
+            | Self::FinalityBroken { .. }
+            | Self::ChainDisputed(_)
+            | Self::Shortfall(_)
+            | Self::MemoryLost { .. }
+            | Self::HaltedOnChain
+            | Self::Ordered { .. } => 1,
+        }
+    }
+}
+
 /// What the master changed without its being announced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "camelCase", deny_unknown_fields)]

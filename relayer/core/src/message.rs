@@ -63,6 +63,25 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// From which version of what seats say to one another on there are words for it: in an older one it is not said. Whoever
+    /// adds a kind, or a field to one or to what is in it, raises the version for the messages that have it, and writes the
+    /// others as they were. A message that is not said is one that was lost: what must not be lost for good needs another way
+    /// than a new message while a seat of the ring may be old.
+    pub const fn since(&self) -> u32 {
+        match self {
+            Self::Requests { .. }
+            | Self::Cancellations { .. }
+            | Self::Withheld { .. }
+            | Self::Confirmed { .. }
+            | Self::Turn { .. }
+            | Self::Votes { .. }
+            | Self::Explain { .. } => 1,
+            Self::Halted { halt, .. } => halt.since(),
+        }
+    }
+}
+
 /// A request and its client's cancellation of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

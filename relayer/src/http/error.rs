@@ -50,6 +50,7 @@ pub(crate) enum Code {
     TooMuchGas,
     TooManyRequests,
     Internal,
+    UnsupportedVersion,
     LeaseOver,
     Halted,
     NotReady,
@@ -61,7 +62,7 @@ pub(crate) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::Malformed,
         Self::BrokenBody,
         Self::InvalidId,
@@ -90,6 +91,7 @@ impl Code {
         Self::TooMuchGas,
         Self::TooManyRequests,
         Self::Internal,
+        Self::UnsupportedVersion,
         Self::LeaseOver,
         Self::Halted,
         Self::NotReady,
@@ -165,6 +167,11 @@ impl Code {
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this relayer made a mistake: its log tells more")
             }
+            Self::UnsupportedVersion => (
+                StatusCode::NOT_IMPLEMENTED,
+                "unsupported_version",
+                "between seats only: it is in no version of what seats say to one another that this one speaks",
+            ),
             Self::LeaseOver => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "lease_over",

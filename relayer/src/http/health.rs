@@ -117,17 +117,24 @@ async fn reasons(api: &Api) -> Result<Vec<Reason>, Stopped> {
     if let Some(reason) = &overview.halted_because {
         add("halted", reason.clone());
     }
-    let connected: Vec<usize> =
-        api.peers.connections().into_iter().filter(|peer| peer.connected).map(|peer| peer.seat).collect();
+    let (connected, away): (Vec<_>, Vec<_>) = api.peers.connections().into_iter().partition(|peer| peer.connected);
+    let connected: Vec<usize> = connected.into_iter().map(|peer| peer.seat).collect();
+    // Only in those that need an upgrade: everybody sees what a peer is told.
+    let old: String = away
+        .into_iter()
+        .filter(|peer| peer.incompatible)
+        .filter_map(|peer| peer.error)
+        .map(|error| format!("; {error}"))
+        .collect();
     let is_there = |seat: &usize| *seat == overview.seat || connected.contains(seat);
     let (here, quorum) = (overview.window.iter().copied().filter(is_there).count(), api.quorum);
     if !overview.window.is_empty() && here < quorum {
         let window = &overview.window;
-        add("no_quorum", format!("of the window {window:?} {here} seats are there, and {quorum} have to sign"));
+        add("no_quorum", format!("of the window {window:?} {here} seats are there, and {quorum} have to sign{old}"));
     }
     let (holders, copies) = (connected.len() + 1, api.copies);
     if holders < copies {
-        add("no_copies", format!("{holders} seats are there, and a request has to be on the disks of {copies}"));
+        add("no_copies", format!("{holders} seats are there, and a request has to be on the disks of {copies}{old}"));
     }
     Ok(reasons)
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Identity, MESSAGES, PRESENCE, Peer, TlsError, queue::Queue, tls};
+use super::{Identity, PRESENCE, Peer, TlsError, Versions, messages, queue::Queue, tls, version::HEADER};
 use crate::driver::{Handle, Stopped};
 
 /// From how many bytes on nothing more is said at once; one message may be longer by itself.
@@ -43,6 +43,19 @@ struct Line {
 pub(super) struct Link {
     pub(super) connected: bool,
     pub(super) error: Option<String>,
+    pub(super) speech: Speech,
+}
+
+/// In which version a peer is talked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// It has not said yet what it speaks.
+    #[default]
+    Unknown,
+    /// In the newest that both speak.
+    In(u32),
+    /// In none: they share none.
+    Incompatible,
 }
 
 /// How a peer is reached.
@@ -56,20 +69,27 @@ pub struct Connection {
     /// What was wrong last time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// In which version of what seats say to one another the two talk. `None`: it has not answered yet, or they share none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Whether they share none: then nothing is said.
+    pub incompatible: bool,
     /// How many messages wait for it.
     pub queued: usize,
-    /// How many were dropped because too many waited. They are sent again if they still matter.
+    /// How many were dropped: too many waited, or the version that is used has no words for them. They are sent again if they
+    /// still matter.
     pub dropped: u64,
 }
 
 impl Peers {
-    /// Starts talking to the other seats, until told to stop.
+    /// Starts talking to the other seats, in these versions, until told to stop.
     ///
     /// # Errors
     /// TLS cannot be set up.
     pub fn start(
         identity: &Identity,
         peers: &[Peer],
+        versions: Versions,
         handle: &Handle,
         shutdown: &CancellationToken,
     ) -> Result<Self, TlsError> {
@@ -81,6 +101,7 @@ impl Peers {
                 .http1_only()
                 .no_proxy()
                 .redirect(redirect::Policy::none())
+                .default_headers([(HEADER, versions.header())].into_iter().collect())
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(ANSWER_TIMEOUT)
                 .pool_max_idle_per_host(1)
@@ -90,8 +111,10 @@ impl Peers {
             let (status, link) = watch::channel(Link::default());
             let talk = Talk {
                 seat: peer.seat,
-                messages: at(&peer.url, MESSAGES),
-                presence: at(&peer.url, PRESENCE),
+                url: peer.url.clone(),
+                versions,
+                speech: Speech::Unknown,
+                refusal: None,
                 client,
                 queue: queue.clone(),
                 status,
@@ -121,9 +144,11 @@ impl Peers {
     /// How each peer is reached.
     pub fn connections(&self) -> Vec<Connection> {
         let connection = |(seat, line): (&usize, &Line)| {
-            let Link { connected, error } = line.link.borrow().clone();
+            let Link { connected, error, speech } = line.link.borrow().clone();
             let (queued, dropped) = line.queue.counts();
-            Connection { seat: *seat, connected, error, queued, dropped }
+            let version = if let Speech::In(version) = speech { Some(version) } else { None };
+            let incompatible = speech == Speech::Incompatible;
+            Connection { seat: *seat, connected, error, version, incompatible, queued, dropped }
         };
         self.0.iter().map(connection).collect()
     }
@@ -151,8 +176,11 @@ enum Failure {
 /// Talks to one peer.
 struct Talk {
     seat: usize,
-    messages: Url,
-    presence: Url,
+    url: Url,
+    versions: Versions,
+    speech: Speech,
+    /// Why nothing can be said, as people have heard it.
+    refusal: Option<String>,
     client: Client,
     queue: Arc<Queue<Message>>,
     status: watch::Sender<Link>,
@@ -161,10 +189,10 @@ struct Talk {
 }
 
 impl Talk {
-    async fn run(mut self) {
+    async fn run(mut self) -> Result<(), Stopped> {
         let mut pause = FIRST_PAUSE;
-        // Asks at once, so that a peer with nothing to hear is known to be there.
-        let mut said = self.probe().await;
+        // Asks at once, so that a peer with nothing to hear is known to be there, and in which version to say the first thing.
+        let mut said = self.probe().await?;
         loop {
             match said {
                 Ok(()) => {
@@ -180,59 +208,107 @@ impl Talk {
                     self.show(false, Some(reason));
                     sleep(pause).await;
                     pause = (2 * pause).min(LONGEST_PAUSE);
-                    // Something new may be said by now; if not, ask.
-                    if self.queue.counts().0 == 0 {
-                        said = self.probe().await;
+                    // Something new may be said by now; if not, or if it is not known how, ask.
+                    if self.queue.counts().0 == 0 || !matches!(self.speech, Speech::In(_)) {
+                        said = self.probe().await?;
                         continue;
                     }
                 }
             }
             said = tokio::select! {
-                message = self.queue.pop() => match self.tell(message).await {
-                    Ok(said) => said,
-                    Err(Stopped) => return,
-                },
-                () = sleep(PROBE) => self.probe().await,
+                message = self.queue.pop() => self.tell(message).await?,
+                () = sleep(PROBE) => self.probe().await?,
             };
         }
     }
 
-    async fn probe(&self) -> Result<(), Failure> {
-        judge(self.client.get(self.presence.clone()).send().await)
+    async fn probe(&mut self) -> Result<Result<(), Failure>, Stopped> {
+        let answer = self.client.get(at(&self.url, PRESENCE)).send().await;
+        self.judge(answer).await
     }
 
     /// Says a message and as many of those that wait behind it as fit.
-    async fn tell(&self, first: Message) -> Result<Result<(), Failure>, Stopped> {
-        let mut body = vec![b'['];
-        let (mut requests, mut confirmed) = (Vec::new(), Vec::new());
-        let mut next = Some(first);
+    async fn tell(&mut self, first: Message) -> Result<Result<(), Failure>, Stopped> {
+        let (mut batch, mut length, mut next) = (Vec::new(), 0, Some(first));
         while let Some(message) = next {
-            if body.len() > 1 {
-                body.push(b',');
-            }
-            if let Err(error) = serde_json::to_writer(&mut body, &message) {
-                return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}"))));
-            }
-            match message {
-                Message::Requests { requests: said } => {
-                    requests.extend(said.into_iter().map(|signed| signed.request.id));
+            match serde_json::to_vec(&message) {
+                Ok(json) => {
+                    length += json.len();
+                    batch.push((message, json));
                 }
+                Err(error) => return Ok(Err(Failure::Refused(format!("it cannot be written as JSON: {error}")))),
+            }
+            next = (length < FULL).then(|| self.queue.try_pop()).flatten();
+        }
+        let before = self.speech;
+        let said = self.post(&batch).await?;
+        match said.is_err() && self.speech != before {
+            // It is another program than the one that answered before: the same once more, as that one understands it.
+            true => self.post(&batch).await,
+            false => Ok(said),
+        }
+    }
+
+    async fn post(&mut self, batch: &[(Message, Vec<u8>)]) -> Result<Result<(), Failure>, Stopped> {
+        let Speech::In(version) = self.speech else {
+            return Ok(Err(Failure::Away("it is not known which versions it speaks".to_owned())));
+        };
+        let (known, foreign): (Vec<_>, Vec<_>) = batch.iter().partition(|(message, _)| message.since() <= version);
+        if !foreign.is_empty() {
+            self.queue.count_dropped(foreign.len() as u64);
+            self.warn("a peer is too old for some messages: upgrade it", &format!("it speaks version {version}"));
+        }
+        if known.is_empty() {
+            return Ok(Ok(()));
+        }
+        let texts: Vec<&[u8]> = known.iter().map(|(_, json)| &json[..]).collect();
+        let body = [b"[", &texts.join(&b',')[..], b"]"].concat();
+        let url = at(&self.url, &messages(version));
+        let post = self.client.post(url).header(header::CONTENT_TYPE, "application/json").body(body);
+        let answer = post.send().await;
+        let said = self.judge(answer).await?;
+        let (mut requests, mut confirmed) = (Vec::new(), Vec::new());
+        for (message, _) in known {
+            match message {
+                Message::Requests { requests: said } => requests.extend(said.iter().map(|signed| signed.request.id)),
                 Message::Confirmed { requests: said } => confirmed.extend(said),
                 _ => {}
             }
-            next = (body.len() < FULL).then(|| self.queue.try_pop()).flatten();
         }
-        body.push(b']');
-        let post = self.client.post(self.messages.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
-        let said = judge(post.send().await);
         if said.is_ok() && !(requests.is_empty() && confirmed.is_empty()) {
             self.handle.delivered(self.seat, requests, confirmed).await?;
         }
         Ok(said)
     }
 
+    /// What an answer means, and in which version the next thing is said.
+    async fn judge(&mut self, answer: reqwest::Result<Response>) -> Result<Result<(), Failure>, Stopped> {
+        let versions = |response: Response| Ok((response.status(), Versions::of(response.headers())?));
+        let answer = answer.map_err(|error| with_causes(error.without_url()));
+        let (status, theirs) = match answer.and_then(versions) {
+            Ok(answer) => answer,
+            Err(reason) => return Ok(Err(Failure::Away(reason))),
+        };
+        let Some(version) = self.versions.shared(theirs) else {
+            self.speech = Speech::Incompatible;
+            let refusal = self.versions.refusal(theirs, &format!("seat {}", self.seat));
+            if self.refusal.replace(refusal.clone()).as_ref() != Some(&refusal) {
+                self.handle.raise(format!("{refusal}; until then they say nothing to each other")).await?;
+            }
+            return Ok(Err(Failure::Away(refusal)));
+        };
+        (self.speech, self.refusal) = (Speech::In(version), None);
+        Ok(match status {
+            StatusCode::NO_CONTENT => Ok(()),
+            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+                Err(Failure::Away(format!("it answered {status}")))
+            }
+            status => Err(Failure::Refused(format!("it answered {status}"))),
+        })
+    }
+
     fn show(&self, connected: bool, error: Option<String>) {
-        let link = Link { connected, error };
+        let link = Link { connected, error, speech: self.speech };
         self.status.send_if_modified(|shown| {
             let changed = *shown != link;
             if shown.connected != connected {
@@ -246,21 +322,10 @@ impl Talk {
     fn warn(&mut self, what: &str, reason: &str) {
         if self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             self.warned = Some(Instant::now());
-            tracing::warn!(seat = self.seat, url = %self.messages, reason, "{what}");
+            tracing::warn!(seat = self.seat, url = %self.url, reason, "{what}");
         } else {
             tracing::debug!(seat = self.seat, reason, "{what}");
         }
-    }
-}
-
-fn judge(answer: reqwest::Result<Response>) -> Result<(), Failure> {
-    match answer.map(|response| response.status()) {
-        Ok(StatusCode::NO_CONTENT) => Ok(()),
-        Ok(status) if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            Err(Failure::Away(format!("it answered {status}")))
-        }
-        Ok(status) => Err(Failure::Refused(format!("it answered {status}"))),
-        Err(error) => Err(Failure::Away(with_causes(error.without_url()))),
     }
 }
 

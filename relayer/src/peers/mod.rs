@@ -5,20 +5,28 @@
 //! only once this seat has it on disk.
 //!
 //! Messages may be lost: the core sends them again. So a queue that is full drops the oldest, and nothing here retries.
+//!
+//! Seats of different releases talk in the newest version that both speak ([`Versions`]), so that a ring is upgraded seat by
+//! seat; where there is none they say nothing to each other, and people are told which one is too old.
 
 mod client;
 mod queue;
 mod server;
 mod tls;
+mod version;
 
 pub use client::{Connection, Peers};
 pub use server::serve;
 pub use tls::{Identity, Peer, TlsError, read_certificate};
+pub use version::Versions;
 
-/// Where messages are posted.
-const MESSAGES: &str = "/v1/messages";
-/// What answers that it is there.
+/// What answers that it is there, and says which versions it speaks: whatever they are, it is asked here.
 const PRESENCE: &str = "/v1/presence";
+
+/// Where messages of a version are posted.
+fn messages(version: u32) -> String {
+    format!("/v{version}/messages")
+}
 
 #[cfg(test)]
 mod tests;

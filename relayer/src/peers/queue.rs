@@ -54,6 +54,11 @@ impl<T> Queue<T> {
         self.lock().items.pop_front()
     }
 
+    /// Counts items that were taken out and could not be used.
+    pub(super) fn count_dropped(&self, items: u64) {
+        self.lock().dropped += items;
+    }
+
     /// How many items wait, and how many were dropped.
     pub(super) fn counts(&self) -> (usize, u64) {
         let inner = self.lock();

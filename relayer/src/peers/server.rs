@@ -4,8 +4,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
     routing,
 };
 use rustls::pki_types::CertificateDer;
@@ -16,7 +18,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{MESSAGES, PRESENCE, Peer, tls};
+use super::{PRESENCE, Peer, Versions, tls, version::HEADER};
 use crate::{
     config,
     driver::Handle,
@@ -41,13 +43,14 @@ struct From {
     turns: Arc<Semaphore>,
 }
 
-/// Takes messages of the other seats until told to stop.
+/// Takes messages of the other seats, in these versions, until told to stop.
 ///
 /// # Errors
 /// TLS cannot be set up.
 pub async fn serve(
     listener: TcpListener,
     config: &config::Peers,
+    versions: Versions,
     handle: Handle,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -55,11 +58,12 @@ pub async fn serve(
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let known: Arc<[(CertificateDer<'static>, From)]> = config.seats.iter().map(known).collect();
     let router = Router::new()
-        .route(MESSAGES, routing::post(receive))
+        .route("/{version}/messages", routing::post(receive))
         .route(PRESENCE, routing::get(async || StatusCode::NO_CONTENT))
         .fallback(async || Error::from(Code::UnknownRoute))
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
-        .with_state(handle);
+        .layer(middleware::from_fn_with_state(versions, negotiate))
+        .with_state((versions, handle));
     let open = |stream: TcpStream| {
         let (acceptor, known, router) = (acceptor.clone(), known.clone(), router.clone());
         async move {
@@ -79,12 +83,33 @@ fn known(peer: &Peer) -> (CertificateDer<'static>, From) {
     (peer.certificate.clone(), From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) })
 }
 
+/// Refuses whoever speaks no version that this seat does, and says with every answer which these are.
+async fn negotiate(State(versions): State<Versions>, request: Request, next: Next) -> Response {
+    let refused = match Versions::of(request.headers()) {
+        Ok(theirs) if versions.shared(theirs).is_some() => None,
+        Ok(theirs) => Some(Error::new(Code::UnsupportedVersion, versions.refusal(theirs, "the sender"))),
+        Err(reason) => Some(Error::new(Code::UnsupportedVersion, reason)),
+    };
+    let mut response = match refused {
+        None => next.run(request).await,
+        Some(refused) => refused.into_response(),
+    };
+    response.headers_mut().insert(HEADER, versions.header());
+    response
+}
+
 /// Answers only once everything that this seat does about the messages is on disk here, requests above all.
 async fn receive(
-    State(handle): State<Handle>,
+    State((versions, handle)): State<(Versions, Handle)>,
+    Path(version): Path<String>,
     Extension(from): Extension<From>,
     request: Request,
 ) -> Result<StatusCode, Error> {
+    let version = version.strip_prefix('v').and_then(|number| number.parse().ok()).ok_or(Code::UnknownRoute)?;
+    if !versions.has(version) {
+        let reason = format!("they are posted in version {version}, and this seat speaks {versions}");
+        return Err(Error::new(Code::UnsupportedVersion, reason));
+    }
     body::require_json(request.headers())?;
     let _turn = from.turns.try_acquire().map_err(|_| Code::Busy)?;
     let messages = body::json(request, MAX_MESSAGES, BODY_TIMEOUT).await?;

@@ -1,3 +1,4 @@
+mod first_version;
 mod fuzz;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -104,6 +105,10 @@ impl Seat0 {
     }
 
     async fn start_with(own: Credentials, one: Credentials, two: Credentials) -> Self {
+        Self::start_speaking(own, one, two, Versions::SPOKEN).await
+    }
+
+    async fn start_speaking(own: Credentials, one: Credentials, two: Credentials, versions: Versions) -> Self {
         let (listener, address) = listener().await;
         let (handle, commands) = Handle::channel(16);
         let shutdown = CancellationToken::new();
@@ -113,15 +118,19 @@ impl Seat0 {
             seats: vec![one.peer(1, NOWHERE), two.peer(2, NOWHERE)],
         };
         let token = shutdown.clone();
-        tokio::spawn(async move { serve(listener, &config, handle, token).await.unwrap() });
+        tokio::spawn(async move { serve(listener, &config, versions, handle, token).await.unwrap() });
         Self { address, own, one, two, commands, shutdown }
     }
 
     /// What seat `from` with these credentials talks with.
     fn talk_as(&self, credentials: &Credentials) -> (Peers, mpsc::Receiver<Command>) {
+        self.talk_speaking(credentials, Versions::SPOKEN)
+    }
+
+    fn talk_speaking(&self, credentials: &Credentials, versions: Versions) -> (Peers, mpsc::Receiver<Command>) {
         let (handle, commands) = Handle::channel(16);
         let peer = self.own.peer(0, self.address);
-        (Peers::start(&credentials.identity(), &[peer], &handle, &self.shutdown).unwrap(), commands)
+        (Peers::start(&credentials.identity(), &[peer], versions, &handle, &self.shutdown).unwrap(), commands)
     }
 
     /// A connection with these credentials, or none, which does not care whom it talks to.
@@ -133,7 +142,7 @@ impl Seat0 {
     /// What is answered to a message over such a connection; `None` if the connection is refused.
     async fn post(&self, config: ClientConfig, body: &str) -> Option<(u16, Value)> {
         let head = format!(
-            "POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+            "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n",
             body.len()
         );
@@ -386,7 +395,14 @@ async fn impostor(certificate: &Credentials, key: &Credentials) -> (SocketAddr, 
 async fn says_nothing_to(expected: &Credentials, address: SocketAddr, mut hears: mpsc::UnboundedReceiver<String>) {
     let (handle, mut commands) = Handle::channel(16);
     let shutdown = CancellationToken::new();
-    let peers = Peers::start(&Credentials::new().identity(), &[expected.peer(1, address)], &handle, &shutdown).unwrap();
+    let peers = Peers::start(
+        &Credentials::new().identity(),
+        &[expected.peer(1, address)],
+        Versions::SPOKEN,
+        &handle,
+        &shutdown,
+    )
+    .unwrap();
     peers.send(1, requests([1]));
     until(&peers, 1, false).await;
     assert!(hears.try_recv().is_err(), "it heard something");
@@ -401,7 +417,9 @@ async fn a_server_with_the_pinned_certificate_is_talked_to_whatever_its_name() {
     let (address, mut hears) = impostor(&one, &one).await;
     let (handle, _commands) = Handle::channel(16);
     let shutdown = CancellationToken::new();
-    let peers = Peers::start(&Credentials::new().identity(), &[one.peer(1, address)], &handle, &shutdown).unwrap();
+    let peers =
+        Peers::start(&Credentials::new().identity(), &[one.peer(1, address)], Versions::SPOKEN, &handle, &shutdown)
+            .unwrap();
     until(&peers, 1, true).await;
     assert!(hears.recv().await.unwrap().starts_with("GET /v1/presence"));
 }
@@ -441,7 +459,7 @@ async fn a_seat_that_answers_at_another_seats_address_is_not_taken_for_it() {
     let (handle, _commands) = Handle::channel(16);
     // Seat 1 expects seat 2 at the address of seat 0.
     let peer = seat0.two.peer(2, seat0.address);
-    let peers = Peers::start(&seat0.one.identity(), &[peer], &handle, &seat0.shutdown).unwrap();
+    let peers = Peers::start(&seat0.one.identity(), &[peer], Versions::SPOKEN, &handle, &seat0.shutdown).unwrap();
     until(&peers, 2, false).await;
 }
 
@@ -518,7 +536,7 @@ async fn what_is_no_message_is_refused_and_goes_no_further() {
         let (status, body) = seat0.post(tls(&seat0.one), &text).await.unwrap();
         assert_eq!((status, &body["code"]), (400, &json!("malformed")), "{text}");
     }
-    let request = format!("POST {MESSAGES} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let request = format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     let (status, _) = seat0.exchange(tls(&seat0.one), &request).await.unwrap();
     assert_eq!(status, 415);
     assert!(seat0.commands.try_recv().is_err());
@@ -545,7 +563,7 @@ async fn one_peer_that_floods_does_not_keep_another_out() {
             let connector = TlsConnector::from(Arc::new(one));
             let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
             let head = format!(
-                "POST {MESSAGES} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             );
             stream.write_all((head + &body).as_bytes()).await.unwrap();
@@ -570,7 +588,9 @@ async fn sending_never_waits_and_a_full_queue_keeps_the_newest() {
     let one = Credentials::new();
     let (handle, _commands) = Handle::channel(1);
     let shutdown = CancellationToken::new();
-    let peers = Peers::start(&Credentials::new().identity(), &[one.peer(1, address)], &handle, &shutdown).unwrap();
+    let peers =
+        Peers::start(&Credentials::new().identity(), &[one.peer(1, address)], Versions::SPOKEN, &handle, &shutdown)
+            .unwrap();
     // `send` is no async function: this loop cannot wait for anything.
     for nonce in 0..1_000 {
         peers.send(1, explain(nonce));
@@ -586,7 +606,7 @@ async fn a_slow_peer_does_not_hold_up_another() {
     let mut seat0 = Seat0::start().await;
     let (handle, _commands) = Handle::channel(16);
     let peers = [Credentials::new().peer(2, silent), seat0.own.peer(0, seat0.address)];
-    let peers = Peers::start(&seat0.one.identity(), &peers, &handle, &seat0.shutdown).unwrap();
+    let peers = Peers::start(&seat0.one.identity(), &peers, Versions::SPOKEN, &handle, &seat0.shutdown).unwrap();
     peers.send(2, halted());
     peers.send(0, halted());
     let (from, ..) = seat0.heard().await;
@@ -599,7 +619,8 @@ async fn a_peer_that_comes_back_is_found_again() {
     let first = Seat0::start_with(own.clone(), one.clone(), Credentials::new()).await;
     let (handle, _commands) = Handle::channel(16);
     let shutdown = CancellationToken::new();
-    let peers = Peers::start(&one.identity(), &[own.peer(0, first.address)], &handle, &shutdown).unwrap();
+    let peers =
+        Peers::start(&one.identity(), &[own.peer(0, first.address)], Versions::SPOKEN, &handle, &shutdown).unwrap();
     until(&peers, 0, true).await;
 
     let address = first.address;
@@ -619,7 +640,7 @@ async fn a_peer_that_comes_back_is_found_again() {
     let (seat0, mut commands) = Handle::channel(16);
     let config = config::Peers { listen: address, identity: own.identity(), seats: vec![one.peer(1, NOWHERE)] };
     let token = shutdown.clone();
-    tokio::spawn(async move { serve(listener, &config, seat0, token).await });
+    tokio::spawn(async move { serve(listener, &config, Versions::SPOKEN, seat0, token).await });
     until(&peers, 0, true).await;
     peers.send(0, explain(9));
     let Command::Received { from, messages, .. } = commands.recv().await.unwrap() else { panic!() };
@@ -644,6 +665,156 @@ async fn a_message_that_a_peer_refuses_is_not_held_against_the_connection() {
 async fn a_message_to_no_peer_is_dropped() {
     Peers::none().send(3, halted());
     assert_eq!(Peers::none().connections(), []);
+}
+
+// Versions
+
+/// A seat 0 that speaks these versions.
+async fn speaking(versions: Versions) -> Seat0 {
+    Seat0::start_speaking(Credentials::new(), Credentials::new(), Credentials::new(), versions).await
+}
+
+#[tokio::test]
+async fn seats_of_different_releases_talk_in_the_newest_version_that_both_speak() {
+    for (mine, theirs, shared) in [((1, 1), (1, 2), 1), ((1, 3), (1, 2), 2), ((2, 3), (1, 2), 2), ((1, 1), (1, 1), 1)] {
+        let mut seat0 = speaking(Versions::new(theirs.0, theirs.1)).await;
+        let one = seat0.one.clone();
+        let (peers, _commands) = seat0.talk_speaking(&one, Versions::new(mine.0, mine.1));
+        until(&peers, 0, true).await;
+        assert_eq!(peers.connections()[0].version, Some(shared), "{mine:?} to {theirs:?}");
+        // Both ways: what is said is understood.
+        peers.send(0, explain(7));
+        let (from, messages, on_disk) = seat0.heard().await;
+        assert_eq!((from, &messages[..]), (1, &[explain(7)][..]));
+        on_disk.send(()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_peer_with_which_no_version_is_shared_is_told_nothing_and_people_which_seat_to_upgrade() {
+    for (mine, theirs, older) in [((1, 1), (2, 3), "this seat"), ((3, 4), (1, 2), "seat 0")] {
+        let mut seat0 = speaking(Versions::new(theirs.0, theirs.1)).await;
+        let one = seat0.one.clone();
+        let (peers, mut commands) = seat0.talk_speaking(&one, Versions::new(mine.0, mine.1));
+        peers.send(0, requests([1]));
+        until(&peers, 0, false).await;
+        let Command::Alarm { reason } = commands.recv().await.unwrap() else { panic!() };
+        assert!(reason.contains(&format!("upgrade {older};")), "{reason}");
+        let connection = peers.connections().remove(0);
+        assert!(connection.incompatible && !connection.connected && connection.version.is_none(), "{connection:?}");
+        assert!(reason.starts_with(&connection.error.unwrap()), "{reason}");
+        // What waits goes on waiting, however often it is asked; and people hear of it once.
+        let mut link = peers.link(0);
+        link.mark_unchanged();
+        assert!(timeout(Duration::from_secs(1), link.changed()).await.is_err());
+        assert_eq!(peers.connections()[0].queued, 1);
+        assert!(seat0.commands.try_recv().is_err() && commands.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_sender_of_another_version_is_refused_in_words() {
+    let mut seat0 = speaking(Versions::new(2, 3)).await;
+    let body = serde_json::to_string(&[explain(1)]).unwrap();
+    // One that says nothing speaks version 1 alone.
+    let (status, answer) = seat0.post(tls(&seat0.one), &body).await.unwrap();
+    assert_eq!((status, &answer["code"]), (501, &json!("unsupported_version")));
+    assert!(answer["detail"].as_str().unwrap().ends_with("upgrade the sender"), "{answer}");
+    assert!(seat0.commands.try_recv().is_err());
+    let mut commands = std::mem::replace(&mut seat0.commands, mpsc::channel(1).1);
+    tokio::spawn(async move {
+        while let Some(Command::Received { reply, .. }) = commands.recv().await {
+            reply.send(()).unwrap();
+        }
+    });
+    let cases = [("v2", "1-2", 204), ("v1", "1-2", 501), ("v4", "1-4", 501), ("v2", "x", 501), ("2", "1-2", 404)];
+    for (version, header, status) in cases {
+        let request = format!(
+            "POST /{version}/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\nring-versions: {header}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (found, answer) = seat0.exchange(tls(&seat0.one), &request).await.unwrap();
+        assert_eq!(found, status, "{version} from {header}: {answer}");
+    }
+}
+
+/// A server at which seat 1 is: another program after each answer, with these versions in their turn. It says to which path each
+/// thing was posted, and does not know those of other versions.
+async fn changing(seat: &Credentials, versions: Vec<Versions>) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let resolver = rustls::sign::SingleCertAndKey::from(mismatched(seat, seat));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (listener, address) = listener().await;
+    let (heard, hears) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for now in versions {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let (mut request, mut bytes) = (String::new(), [0; 4096]);
+            while !request.contains("\r\n\r\n") || (request.starts_with("POST") && !request.ends_with(']')) {
+                let length = stream.read(&mut bytes).await.unwrap();
+                request += std::str::from_utf8(&bytes[..length]).unwrap();
+            }
+            let path = request.split(' ').nth(1).unwrap().to_owned();
+            let version = path.split('/').nth(1).unwrap().strip_prefix('v').unwrap().parse().unwrap();
+            let is_known = path == PRESENCE || now.has(version);
+            let status = if is_known { "204 No Content" } else { "501 Not Implemented" };
+            let versions = now.header();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nring-versions: {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                versions.to_str().unwrap()
+            );
+            // A length is not for 204.
+            let head = if is_known { head.replace("content-length: 0\r\n", "") } else { head };
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+            let _ = heard.send(path);
+        }
+    });
+    (address, hears)
+}
+
+#[tokio::test]
+async fn what_a_peer_does_not_understand_any_more_is_said_again_in_the_version_that_it_speaks_now() {
+    let one = Credentials::new();
+    // Put back to an older program after the first answer.
+    let (new, old) = (Versions::new(1, 3), Versions::new(1, 2));
+    let (address, mut hears) = changing(&one, vec![new, old, old]).await;
+    let (handle, mut commands) = Handle::channel(16);
+    let shutdown = CancellationToken::new();
+    let peers = [one.peer(1, address)];
+    let peers = Peers::start(&Credentials::new().identity(), &peers, Versions::new(1, 3), &handle, &shutdown).unwrap();
+    assert_eq!(hears.recv().await.unwrap(), PRESENCE);
+    until(&peers, 1, true).await;
+    peers.send(1, requests([1]));
+    assert_eq!([hears.recv().await.unwrap(), hears.recv().await.unwrap()], ["/v3/messages", "/v2/messages"]);
+    let Command::Delivered { to, requests, .. } = commands.recv().await.unwrap() else { panic!() };
+    assert_eq!((to, &requests[..]), (1, &[RequestId::repeat_byte(1)][..]));
+}
+
+#[tokio::test]
+async fn what_a_version_has_no_words_for_is_not_said_in_it_and_counted() {
+    // All messages of today are younger than this.
+    let before = Versions::new(0, 0);
+    let seat0 = speaking(before).await;
+    let one = seat0.one.clone();
+    let (peers, mut commands) = seat0.talk_speaking(&one, Versions::new(0, 1));
+    until(&peers, 0, true).await;
+    peers.send(0, requests([1]));
+    timeout(Duration::from_secs(20), async {
+        while peers.connections()[0].dropped == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(commands.try_recv().is_err(), "it counts as delivered");
+    assert!(peers.connections()[0].connected);
 }
 
 // What can be pinned
