@@ -130,8 +130,9 @@ function variables(source) {
   }
   // Tables that there can be several of are in the file alone.
   const tables = structs.get("Raw").filter(([, type]) => structs.has(type));
-  const sections = tables.flatMap(([section, type]) => structs.get(type).map(([field]) => [section, field]));
-  return new Set(sections.map(([section, field]) => `RING_RELAYER__${section}__${field}`.toUpperCase()));
+  const fields = ([name, type]) =>
+    structs.has(type) ? structs.get(type).flatMap(fields).map((inner) => `${name}__${inner}`) : [name];
+  return new Set(tables.flatMap(fields).map((field) => `RING_RELAYER__${field}`.toUpperCase()));
 }
 
 function checkVariables(files) {

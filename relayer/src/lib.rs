@@ -6,6 +6,7 @@
 //!   chain ── watcher ─┘   (a batch at a time)   └── submitter, peers
 //! ```
 
+pub mod backups;
 pub mod certificate;
 pub mod chain;
 pub mod cli;

@@ -127,6 +127,8 @@ seat_metrics! {
     last_nonce: Number = Number::default, "lease_last_nonce", "The last turn that the ring's lease allows";
     key_locked: Number = Number::default, "key_locked", "1 while people have to unlock this seat's key";
     key_lease_ends: Number = Number::default, "key_lease_ends_seconds", "The Unix time at which the key is wiped, where it is unlocked for a time; else 0";
+    last_backup: Number = Number::default, "last_backup_seconds", "The Unix time at which the store was last backed up; 0 if it never was";
+    backup_every: Number = Number::default, "backup_every_seconds", "How often the store is backed up; 0 if only when somebody asks";
     sending_alarm: Number = Number::default, "sending_alarm", "1 while a transaction does not get on";
     events: Histogram = events, "step_events", "Events that were worked on together";
     commits: Histogram = seconds, "commit_seconds", "How long the store took to make a step durable";
@@ -242,6 +244,12 @@ impl SeatMetrics {
         self.key_lease_ends.set(ends.unwrap_or_default());
     }
 
+    /// When the newest backup was made, in the time since 1970, and how often one should be.
+    pub fn note_backups(&self, newest: Option<Duration>, every: Option<Duration>) {
+        self.last_backup.set(newest.unwrap_or_default().as_secs());
+        self.backup_every.set(every.unwrap_or_default().as_secs());
+    }
+
     /// How sending is going.
     pub fn note_sending(&self, sending: &Sending) {
         self.sending_alarm.set(sending.alarm.is_some().into());
@@ -276,9 +284,11 @@ impl Collector for PeerCollector {
             })
         };
         write("peer_connected", "1 while the peer answers", |peer| peer.connected.into())?;
-        write("peer_version", "The version of what seats say to one another that is used with the peer; 0 while none is", |peer| {
-            peer.version.unwrap_or_default().into()
-        })?;
+        write(
+            "peer_version",
+            "The version of what seats say to one another that is used with the peer; 0 while none is",
+            |peer| peer.version.unwrap_or_default().into(),
+        )?;
         write("peer_incompatible", "1 while the peer shares no version of what seats say to one another", |peer| {
             peer.incompatible.into()
         })?;

@@ -23,9 +23,7 @@ pub fn check_store(config_file: &Path) -> eyre::Result<i64> {
 /// As [`check_store`]; the file is there already, or cannot be written.
 pub fn backup(config_file: &Path, out: &Path) -> eyre::Result<i64> {
     let (_, store, _) = open(config_file)?;
-    let records = store.verify()?;
-    store.copy_to(out)?;
-    Ok(records)
+    Ok(store.snapshot()?.copy_to(out)?)
 }
 
 /// The configuration, the store, and the state in it. Its key is not asked for: it may be what cannot be reached.

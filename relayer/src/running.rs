@@ -1,6 +1,6 @@
 //! A ring of one seat for tests: real state, store and driver, and a chain that does what the test says.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use alloy::{
     consensus::{TxEip1559, TxEnvelope},
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backups::{Archive, Backups},
     chain::{Cursor, TransactionSigner, Wanted},
     driver::{Driver, Edges, Handle, Outbox},
     evidence::Sources,
@@ -116,6 +117,17 @@ impl Bench {
 
     pub(crate) fn requester(&self, which: usize) -> Address {
         self.requesters[which].address()
+    }
+
+    /// What makes backups of it.
+    pub(crate) fn backups(&self, running: &Running, archive: Archive) -> Arc<Backups> {
+        let metrics = Metrics::default().seat(&self.settings, 0, Peers::none());
+        Arc::new(Backups::new(archive, 1, 0, running.handle.clone(), metrics))
+    }
+
+    /// Its store, put into the place of which a backup was made.
+    pub(crate) fn opened(&self, backup: &Path) -> (Store, Vec<Record>) {
+        Store::open(&Location::file(backup), self.identity()).unwrap()
     }
 
     fn location(&self) -> Location {

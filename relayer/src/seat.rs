@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    backups::Backups,
     chain::{Cursor, Endpoints, Reconciler, Submitter, SubmitterSettings, Watcher, WatcherSettings},
     config::{self, Config, Rpc},
     driver::{self, Driver, Edges, Handle, Outbox, Succession},
@@ -377,6 +378,11 @@ impl Seat {
 
         let mut parts = JoinSet::new();
         let outbox = self.start_peers(&handle, &mut parts, &cancel).await?;
+        let seat_metrics = metrics.seat(&self.settings, self.seat, outbox.clone());
+        let backups = self.config.backups.clone().map(|archive| {
+            let (handle, metrics) = (handle.clone(), seat_metrics.clone());
+            Arc::new(Backups::new(archive, self.settings.ring, self.seat, handle, metrics))
+        });
         let setup = http::Setup {
             handle: handle.clone(),
             peers: outbox.clone(),
@@ -386,7 +392,8 @@ impl Seat {
             next: self.next.as_ref().map(|next| NextKey::of(&next.settings, &next.config.signer)),
             quorum: self.settings.charter.quorum.into(),
             copies: self.settings.copies,
-            metrics: metrics.clone(),
+            backups: backups.clone(),
+            metrics,
             tokens: self.config.api.tokens.clone(),
             rate: Some(self.config.api.rate),
             limits: http::Limits::new(self.config.api.accept_timeout),
@@ -420,7 +427,14 @@ impl Seat {
                 Ok(())
             });
         }
-        let metrics = metrics.seat(&self.settings, self.seat, outbox.clone());
+        let metrics = seat_metrics;
+        if let Some(backups) = backups {
+            let cancel = cancel.clone();
+            parts.spawn(async move {
+                cancel.run_until_cancelled_owned(backups.run()).await;
+                Ok(())
+            });
+        }
         if let config::Signer::Memory(memory) = &self.config.signer {
             let watch = LeaseWatch::start(memory, handle.clone(), metrics.clone()).await?;
             let cancel = cancel.clone();
@@ -507,7 +521,7 @@ impl Seat {
                 Some(*next)
             }
         };
-        Ok(Ended { held: store.into_held(), successor })
+        Ok(Ended { held: store.into_held()?, successor })
     }
 
     /// What tells the subscribers, from where that was left.

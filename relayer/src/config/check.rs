@@ -104,6 +104,7 @@ impl Check<'_> {
         let ring = self.ring(&raw.ring);
         let signer = self.signer(&raw.signer);
         let store = self.store(raw);
+        let backups = self.backups(raw);
         let api = self.api(raw, ring.as_ref());
         let seats = ring.as_ref().map_or(raw.ring.seats.0.len(), |ring| ring.charter.seats.len());
         let peers = match &raw.peers {
@@ -132,6 +133,7 @@ impl Check<'_> {
             signer: signer?,
             next: None,
             store: store?,
+            backups: backups?,
             api: api?,
             peers: peers?,
             evidence: evidence?,

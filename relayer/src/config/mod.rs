@@ -19,6 +19,7 @@ use ring_key::{aws_kms::AwsKmsSettings, memory::MemoryKey, pkcs11, vault::Transi
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
+    backups::Archive,
     evidence::Sources,
     http::{Rate, Token},
     notify::Subscriber,
@@ -47,6 +48,8 @@ pub struct Config {
     pub next: Option<Box<Next>>,
     /// Where things are remembered.
     pub store: Location,
+    /// Where backups of it go, if anywhere.
+    pub backups: Option<Archive>,
     /// What clients talk to.
     pub api: Api,
     /// What the other seats talk to, and where they are. `None` only in a ring of one.

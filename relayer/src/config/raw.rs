@@ -236,6 +236,15 @@ pub(super) struct Store {
     pub(super) path: Option<String>,
     pub(super) url_file: Option<String>,
     pub(super) authorities_file: Option<String>,
+    pub(super) backups: Option<Backups>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backups {
+    pub(super) folder: String,
+    pub(super) every_hours: Option<Whole>,
+    pub(super) keep: Option<Whole>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

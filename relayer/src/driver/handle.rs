@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{Goal, Listing, Page, RequestDetail};
-use crate::store::{Change, History, Place};
+use crate::store::{Change, History, Place, Snapshot, StoreError};
 
 use crate::explain::Story;
 
@@ -81,6 +81,11 @@ pub enum Command {
     Alarm {
         /// What.
         reason: String,
+    },
+    /// What is in the store by now, to be copied?
+    Snapshot {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Snapshot, StoreError>>,
     },
     /// Does the store take what it is given?
     Probe {
@@ -288,6 +293,14 @@ impl Handle {
     /// The driver has stopped.
     pub async fn raise(&self, reason: String) -> Result<(), Stopped> {
         self.commands.send(Command::Alarm { reason }).await.map_err(|_| Stopped)
+    }
+
+    /// What is in the store by now, to be copied beside the driver.
+    ///
+    /// # Errors
+    /// The driver has stopped; or, inside, the store cannot be copied.
+    pub async fn snapshot(&self) -> Result<Result<Snapshot, StoreError>, Stopped> {
+        self.ask(|reply| Command::Snapshot { reply }).await
     }
 
     /// Makes sure that the store takes what it is given.

@@ -300,6 +300,7 @@ impl Driver {
                 | Command::History { .. }
                 | Command::Overview { .. }
                 | Command::Explain { .. }
+                | Command::Snapshot { .. }
                 | Command::Probe { .. }),
             ) => batch.questions.push(question),
         }
@@ -343,6 +344,7 @@ impl Driver {
             self.edges.cursor.send_if_modified(|current| std::mem::replace(current, cursor) != cursor);
             if is_tick {
                 self.remember_deliveries()?;
+                self.store.forget_snapshot()?;
             }
         }
         if let Some(ledger) = &mut self.edges.ledger {
@@ -374,6 +376,10 @@ impl Driver {
             Command::History { after, rows, reply } => drop(reply.send(self.store.history(after, rows)?)),
             Command::Overview { reply } => drop(reply.send(self.state.overview())),
             Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
+            Command::Snapshot { reply } => match self.store.snapshot() {
+                Err(error @ (StoreError::Database(_) | StoreError::Damaged { .. })) => return Err(error),
+                snapshot => drop(reply.send(snapshot)),
+            },
             Command::Probe { reply } => {
                 if self.written.elapsed() > TRUSTED {
                     self.store.probe()?;

@@ -35,6 +35,7 @@ pub(crate) enum Code {
     UnknownRoute,
     UnknownRequest,
     NotHalted,
+    NoBackups,
     MethodNotAllowed,
     SlowBody,
     Conflict,
@@ -50,6 +51,7 @@ pub(crate) enum Code {
     TooMuchGas,
     TooManyRequests,
     Internal,
+    BackupFailed,
     UnsupportedVersion,
     LeaseOver,
     Halted,
@@ -62,7 +64,7 @@ pub(crate) enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::Malformed,
         Self::BrokenBody,
         Self::InvalidId,
@@ -76,6 +78,7 @@ impl Code {
         Self::UnknownRoute,
         Self::UnknownRequest,
         Self::NotHalted,
+        Self::NoBackups,
         Self::MethodNotAllowed,
         Self::SlowBody,
         Self::Conflict,
@@ -91,6 +94,7 @@ impl Code {
         Self::TooMuchGas,
         Self::TooManyRequests,
         Self::Internal,
+        Self::BackupFailed,
         Self::UnsupportedVersion,
         Self::LeaseOver,
         Self::Halted,
@@ -139,6 +143,11 @@ impl Code {
                 (StatusCode::NOT_FOUND, "unknown_route", "there is nothing here: see /v1/openapi.yaml")
             }
             Self::UnknownRequest => (StatusCode::NOT_FOUND, "unknown_request", "no request with this id is known here"),
+            Self::NoBackups => (
+                StatusCode::NOT_FOUND,
+                "no_backups",
+                "this seat was not told where its backups go: see [store.backups]; of a store in PostgreSQL take a dump",
+            ),
             Self::NotHalted => (StatusCode::NOT_FOUND, "not_halted", "this seat is not halted"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method: see /v1/openapi.yaml")
@@ -166,6 +175,9 @@ impl Code {
             }
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "this relayer made a mistake: its log tells more")
+            }
+            Self::BackupFailed => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "backup_failed", "there is no new backup; the old ones stay")
             }
             Self::UnsupportedVersion => (
                 StatusCode::NOT_IMPLEMENTED,

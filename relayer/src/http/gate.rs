@@ -42,7 +42,7 @@ pub enum Scope {
     Read,
     /// Following what happens.
     Events,
-    /// What an operator does. No path needs it yet.
+    /// What an operator does. Never without a token.
     Operate,
 }
 
@@ -130,6 +130,11 @@ impl Gate {
     fn admit(&self, headers: &HeaderMap, client: Client, scope: Scope) -> Result<(), Error> {
         let Inner { tokens, uses, failures } = &*self.0;
         let key = match tokens.is_empty() {
+            true if scope == Scope::Operate => {
+                let reason =
+                    "this takes a token with the scope operate, and there are none: make one with `ring-relayer token`";
+                return Err(Error::new(Code::Unauthorized, reason));
+            }
             true => Key::Address(network(client.0)),
             false => match self.find(headers) {
                 Ok(index) => Key::Token(index),

@@ -3,6 +3,7 @@
 //! Requests carry their client's signature. Beside that the configuration may give out tokens, each for some of what there
 //! is here; without any, it is open to whoever reaches the port: keep that inside.
 
+mod backup;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod connections;
@@ -38,6 +39,7 @@ use tower_http::{
 use tracing::Level;
 
 use crate::{
+    backups::Backups,
     chain,
     driver::Handle,
     metrics::Metrics,
@@ -63,6 +65,7 @@ const OPENAPI: &str = "/v1/openapi.yaml";
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 const HALT: &str = "/v1/halt";
+const BACKUP: &str = "/v1/backup";
 const METRICS: &str = "/metrics";
 
 /// The description of all this.
@@ -70,7 +73,7 @@ const DESCRIPTION: &str = include_str!("../../../docs/api.yaml");
 
 /// The routes: method, path, and every status they answer with. What anything else answers: 404 and 405.
 #[cfg(test)]
-const ROUTES: [(&str, &str, &[u16]); 13] = [
+const ROUTES: [(&str, &str, &[u16]); 14] = [
     ("post", REQUESTS, &[200, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503]),
     ("get", REQUESTS, &[200, 400, 401, 403, 429, 500, 503]),
     ("post", BATCH, &[200, 400, 401, 403, 408, 413, 415, 429, 500, 503]),
@@ -83,6 +86,7 @@ const ROUTES: [(&str, &str, &[u16]); 13] = [
     ("get", ALIVE, &[200, 500]),
     ("get", READY, &[200, 500, 503]),
     ("get", HALT, &[200, 401, 403, 404, 429, 500, 503]),
+    ("post", BACKUP, &[200, 401, 403, 404, 429, 500, 503]),
     ("get", METRICS, &[200, 500]),
 ];
 
@@ -142,6 +146,8 @@ pub struct Setup {
     pub peers: Peers,
     /// How the chain is reached.
     pub chain: watch::Receiver<chain::Connection>,
+    /// What makes backups. `None`: it was not said where to.
+    pub backups: Option<Arc<Backups>>,
     /// What is counted in this process.
     pub metrics: Metrics,
     /// This seat's key.
@@ -173,6 +179,7 @@ struct Api {
     next: Option<NextKey>,
     quorum: usize,
     copies: usize,
+    backups: Option<Arc<Backups>>,
     limits: Limits,
     submissions: Arc<Semaphore>,
     batches: Arc<Semaphore>,
@@ -198,7 +205,8 @@ fn of_client(router: Router, address: IpAddr) -> Router {
 }
 
 fn router(setup: Setup, shutdown: CancellationToken) -> Router {
-    let Setup { handle, peers, chain, metrics, key, custody, next, quorum, copies, tokens, rate, limits } = setup;
+    let Setup { handle, peers, chain, metrics, key, custody, next, quorum, copies, backups, tokens, rate, limits } =
+        setup;
     let places = |count| Arc::new(Semaphore::new(count));
     let api = Api {
         handle,
@@ -210,6 +218,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
         next,
         quorum,
         copies,
+        backups,
         limits,
         submissions: places(limits.submissions),
         batches: places(limits.batches),
@@ -230,6 +239,8 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
     let cancel = needs(Scope::Submit, within(limits.body + limits.answer, routing::post(requests::cancel)));
     let events = needs(Scope::Events, within(limits.answer, routing::get(events::follow)));
     let key = needs(Scope::Read, within(limits.answer, routing::get(health::key)));
+    // As long as it takes: it says itself when it has failed.
+    let backup = needs(Scope::Operate, routing::post(backup::make));
     let halt = needs(Scope::Read, within(limits.answer, routing::get(health::halt)));
     let routes = Router::new()
         .route(REQUESTS, post.merge(list))
@@ -243,6 +254,7 @@ fn router(setup: Setup, shutdown: CancellationToken) -> Router {
         .route(READY, within(limits.answer, routing::get(health::ready)))
         .route(KEY, key)
         .route(HALT, halt)
+        .route(BACKUP, backup)
         .route(METRICS, routing::get(health::metrics))
         .fallback(async || Error::from(Code::UnknownRoute))
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))

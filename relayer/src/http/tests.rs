@@ -23,6 +23,7 @@ use crate::{
     running::{Bench, Running},
 };
 
+mod backing_up;
 mod bounds;
 mod cancelling;
 mod description;
@@ -52,6 +53,7 @@ fn setup(handle: Handle) -> Setup {
         next: None,
         quorum: 1,
         copies: 1,
+        backups: None,
         tokens: Vec::new(),
         rate: None,
         limits: limits(),

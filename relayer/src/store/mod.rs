@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use database::{Database, Transaction};
 use journal::Totals;
 
+pub use backup::Snapshot;
+pub(crate) use backup::UNFINISHED;
 pub use bookings::Booking;
 pub use changes::{Change, DurableEvent, History, Place};
 pub use database::PostgresFault;
@@ -98,9 +100,13 @@ impl Store {
         self.database.close();
     }
 
-    /// Lets go of what was read of it, but keeps it: it can be opened again.
-    pub fn into_held(self) -> Held {
-        Held::of(self.database, self.name)
+    /// Lets go of what was read of it, but keeps it: it can be opened again. A copy that is being made comes to nothing.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn into_held(self) -> Result<Held, StoreError> {
+        self.database.thaw(true)?;
+        Ok(Held::of(self.database, self.name))
     }
 
     /// Cancelled when this process has lost the store, though nothing was asked of it: then it has to end. (A file is never
@@ -340,6 +346,7 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Database`.
     pub fn verify(&self) -> Result<i64, StoreError> {
+        self.database.check()?;
         journal::verify(&self.database, &self.totals)
     }
 

@@ -16,8 +16,9 @@ fn a_copy_has_everything_and_halts_whoever_starts_from_it() {
     let mut store = bench.create();
     store.commit(&reserve(&turn(1, 1))).unwrap();
     let copy = bench.path("copy");
-    store.copy_to(&copy).unwrap();
-    assert!(matches!(store.copy_to(&copy), Err(StoreError::Exists(_))));
+    let records = store.verify().unwrap();
+    assert_eq!(store.snapshot().unwrap().copy_to(&copy).unwrap(), records);
+    assert!(matches!(store.snapshot().unwrap().copy_to(&copy), Err(StoreError::Exists(_))));
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     store.close();
     let (_, original) = bench.open().unwrap();
@@ -30,11 +31,56 @@ fn a_copy_has_everything_and_halts_whoever_starts_from_it() {
 }
 
 #[test]
+fn a_seat_goes_on_while_its_store_is_copied() {
+    let bench = Bench::sqlite();
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(1, 1))).unwrap();
+    let before = store.verify().unwrap();
+    let (given_up, snapshot) = (store.snapshot().unwrap(), bench.path("first"));
+    let given_up = std::thread::spawn(move || given_up.copy_to(&snapshot));
+    // An earlier one comes to nothing, or was made already.
+    let snapshot = store.snapshot().unwrap();
+    let _ = given_up.join().unwrap();
+    // So much that SQLite would move its log into the database more than once.
+    let log = bench.path("store-wal");
+    let mut nonce = 1;
+    while fs::metadata(&log).unwrap().len() < 3 * 4_096 * 1_000 {
+        nonce += 1;
+        store.commit(&reserve(&turn(nonce, 1))).unwrap();
+        store.forget_snapshot().unwrap();
+    }
+    let copy = bench.path("copy");
+    assert_eq!(snapshot.copy_to(&copy).unwrap(), before);
+    // Once it is over the log is short again.
+    store.forget_snapshot().unwrap();
+    nonce += 1;
+    store.commit(&reserve(&turn(nonce, 1))).unwrap();
+    store.commit(&reserve(&turn(nonce + 1, 1))).unwrap();
+    assert_eq!(store.verify().unwrap(), 1 + 2 * (nonce as i64 + 1));
+    store.close();
+    assert!(fs::metadata(&log).is_err(), "all of it is in the database");
+    bench.open().unwrap().0.verify().unwrap();
+}
+
+#[test]
+fn a_store_that_is_closed_does_not_wait_for_a_copy() {
+    let bench = Bench::sqlite();
+    let store = bench.create();
+    let snapshot = store.snapshot().unwrap();
+    let closing = std::thread::spawn(move || store.close());
+    let refused = snapshot.copy_to(&bench.path("copy"));
+    // It was given up, or quicker than that.
+    assert_eq!(refused.is_ok(), bench.path("copy").exists());
+    closing.join().unwrap();
+    assert!(!bench.path("copy.unfinished").exists());
+}
+
+#[test]
 fn a_store_at_a_server_says_how_it_is_copied_and_leaves_no_file() {
     let bench = Bench::postgres();
     let store = bench.create();
     let copy = bench.path("copy");
-    let refused = store.copy_to(&copy).unwrap_err();
+    let refused = store.snapshot().unwrap_err();
     assert!(matches!(refused, StoreError::NoCopies), "{refused}");
     assert!(!copy.exists() && !bench.path("copy.unfinished").exists());
 }

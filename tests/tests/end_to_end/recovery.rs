@@ -85,3 +85,49 @@ async fn a_lost_and_an_old_store_sign_nothing_before_a_later_epoch_and_pay_nothi
     world.until("the last order is paid", done).await;
     world.assert_each_paid_once(&world.stage.orders).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_seat_that_works_knows_what_was_paid_and_signs_nothing() {
+    let mut world = World::new(3, 2, 2, 40).await;
+    let paying = world.start_paying();
+    let client = world.stage.ring.seats()[1].client().unwrap();
+    let first = world.stage.orders[0].request_id();
+    let paid = async || Ok(client.status(first).await?.is_some_and(|status| status.stage == Phase::Final));
+    world.until("the first order is final", paid).await;
+
+    // It makes one at once, since there is none yet.
+    let config = world.stage.ring.seats()[1].config();
+    let folder = config.with_file_name("backups");
+    fs::create_dir(&folder).unwrap();
+    let backups = format!("\n[store.backups]\nfolder = {:?}\nevery_hours = 1\n", folder.to_str().unwrap());
+    fs::write(&config, fs::read_to_string(&config).unwrap() + &backups).unwrap();
+    world.reload(1, "the seat goes on with the configuration as it is now").await;
+    let made = || {
+        let files = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "sqlite")).collect::<Vec<_>>()
+    };
+    world.until("there is a backup", async || Ok(made().len() == 1)).await;
+    let backup = made().pop().unwrap();
+    // Reading the file did not cost the process its lock.
+    let refused = command(&world, 1, &["check-store"]).await.unwrap_err();
+    assert!(refused.contains("in use"), "{refused}");
+    paying.await.unwrap().unwrap();
+    world.assert_each_paid_once(&world.stage.orders).await;
+
+    // In the place of its original it stands still, before anybody said what it is; and it knows what it knew.
+    world.stage.ring.seat(1).kill().await;
+    let store = world.stage.ring.seats()[1].store();
+    for name in [store.clone(), store.with_extension("sqlite-wal")] {
+        let _ = fs::remove_file(name);
+    }
+    fs::copy(&backup, &store).unwrap();
+    world.stage.ring.start().unwrap();
+    let halted = async || Ok(client.health().await.is_ok_and(|health| health.halted.is_some()));
+    world.until("the seat says that it is halted", halted).await;
+    world.stage.ring.seat(1).stop().await;
+    command(&world, 1, &["restored"]).await.unwrap();
+    world.stage.ring.start().unwrap();
+    world.until("the seat says that it is halted", halted).await;
+    assert_eq!(client.status(first).await.unwrap().unwrap().stage, Phase::Final);
+    assert!(!world.stage.deployment.ring(RING).await.unwrap().halted, "it halts nobody else");
+}

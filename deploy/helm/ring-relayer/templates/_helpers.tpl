@@ -50,6 +50,10 @@ volumes:
   {{- if not .Values.store.urlSecret }}
   - name: store
     persistentVolumeClaim: { claimName: {{ include "ring.claim" . }} }
+  {{- with .Values.store.backups.existingClaim }}
+  - name: backups
+    persistentVolumeClaim: { claimName: {{ . }} }
+  {{- end }}
   {{- end }}
   - name: config
     secret:
@@ -89,6 +93,11 @@ env:
   - { name: RING_RELAYER__STORE__URL_FILE, value: /run/ring-relayer/store.url }
   {{- else }}
   - { name: RING_RELAYER__STORE__PATH, value: /var/lib/ring-relayer/store.sqlite }
+  {{- if .Values.store.backups.existingClaim }}
+  - { name: RING_RELAYER__STORE__BACKUPS__FOLDER, value: /var/backups/ring-relayer }
+  - { name: RING_RELAYER__STORE__BACKUPS__EVERY_HOURS, value: {{ .Values.store.backups.everyHours | quote }} }
+  - { name: RING_RELAYER__STORE__BACKUPS__KEEP, value: {{ .Values.store.backups.keep | quote }} }
+  {{- end }}
   {{- end }}
   - { name: RING_RELAYER__SIGNER__KEYSTORE, value: /run/ring-relayer/operator.json }
   - { name: RING_RELAYER__SIGNER__PASSWORD_FILE, value: /run/ring-relayer/password }
@@ -108,6 +117,9 @@ resources: {{- toYaml .Values.resources | nindent 2 }}
 volumeMounts:
   {{- if not .Values.store.urlSecret }}
   - { name: store, mountPath: /var/lib/ring-relayer }
+  {{- if .Values.store.backups.existingClaim }}
+  - { name: backups, mountPath: /var/backups/ring-relayer }
+  {{- end }}
   {{- end }}
   - { name: config, mountPath: /etc/ring-relayer, readOnly: true }
   - { name: secrets, mountPath: /run/ring-relayer, readOnly: true }

@@ -3,16 +3,16 @@
 //! Statements are written once, in what both dialects have: `$1`, `$2` … in the order of their first use.
 
 mod filesystem;
+mod frozen;
 mod postgres;
 mod sqlite;
 mod value;
-
-use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 
+pub(super) use frozen::Frozen;
 pub(super) use postgres::Postgres;
 pub use postgres::PostgresFault;
 pub(super) use sqlite::{Sqlite, create_file, give_name};
@@ -53,8 +53,14 @@ pub(super) trait Session: Send {
     /// Cancelled when this process has lost the database without a word to it.
     fn lost(&self) -> CancellationToken;
 
-    /// Copies all of it into an empty file of SQLite's.
-    fn copy_to(&self, path: &Path) -> Result<(), StoreError>;
+    /// All that is committed by now, to be copied while the session goes on; ends a copy that is being made.
+    fn freeze(&self) -> Result<Frozen, StoreError>;
+
+    /// Goes on as if nothing were copied, once a copy has been made; or at once, and then no copy comes of it.
+    fn thaw(&self, at_once: bool) -> Result<(), StoreError>;
+
+    /// Reads all of it and fails if it is not whole, as far as the database can tell.
+    fn check(&self) -> Result<(), StoreError>;
 
     /// Lets go, so that another process can have it.
     fn close(self: Box<Self>);
@@ -107,8 +113,16 @@ impl Database {
         self.0.lost()
     }
 
-    pub(super) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
-        self.0.copy_to(path)
+    pub(super) fn freeze(&self) -> Result<Frozen, StoreError> {
+        self.0.freeze()
+    }
+
+    pub(super) fn thaw(&self, at_once: bool) -> Result<(), StoreError> {
+        self.0.thaw(at_once)
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.0.check()
     }
 
     pub(super) fn close(self) {

@@ -11,7 +11,6 @@ use std::{
     collections::HashMap,
     error::Error,
     future::Future,
-    path::Path,
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -31,7 +30,7 @@ use tokio_postgres::{
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{Row, Session, StoreError, Value, Values};
+use super::{Frozen, Row, Session, StoreError, Value, Values};
 use crate::postgres::{Access, Carrier, describe};
 
 /// After so long the server ends a session that says nothing, and a network that is silent counts as gone: that is how long
@@ -244,8 +243,17 @@ impl Session for Postgres {
         self.lost.clone()
     }
 
-    fn copy_to(&self, _: &Path) -> Result<(), StoreError> {
+    fn freeze(&self) -> Result<Frozen, StoreError> {
         Err(StoreError::NoCopies)
+    }
+
+    fn thaw(&self, _at_once: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The server looks after its own files.
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn close(self: Box<Self>) {

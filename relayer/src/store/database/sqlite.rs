@@ -12,11 +12,16 @@ use rusqlite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Row, Session, StoreError, Value, Values, filesystem::ensure_local};
+use super::{Frozen, Row, Session, StoreError, Value, Values, filesystem::ensure_local, frozen::Reading};
+
+/// After how many pages in the log they are moved into the database, as SQLite has it.
+const LOG_PAGES: u32 = 1_000;
 
 /// A file that this process has locked: the kernel frees it when the process ends, however it ends.
 pub(in crate::store) struct Sqlite {
     connection: Connection,
+    /// For copies. After the connection, so that it is closed after it.
+    reading: Reading,
 }
 
 impl Sqlite {
@@ -31,7 +36,7 @@ impl Sqlite {
         if tables > 0 {
             return Err(StoreError::Exists(path.display().to_string()));
         }
-        Ok(Self { connection })
+        Ok(Self { connection, reading: Reading::new(path) })
     }
 
     /// Opens and locks a database that is there.
@@ -39,14 +44,14 @@ impl Sqlite {
         if vfs.is_none() {
             ensure_local(path)?;
         }
-        Ok(Self { connection: connect(path, vfs, OpenFlags::empty())? })
+        Ok(Self { connection: connect(path, vfs, OpenFlags::empty())?, reading: Reading::new(path) })
     }
 }
 
 #[cfg(test)]
 impl Sqlite {
     pub(in crate::store) fn of(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, reading: Reading::new(Path::new("")) }
     }
 }
 
@@ -117,15 +122,37 @@ impl Session for Sqlite {
         CancellationToken::new()
     }
 
-    fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
-        self.connection.execute("VACUUM INTO ?", [path.to_string_lossy()])?;
-        Ok(())
+    /// All that is committed is in the file then, and what comes next stays in the log until the copy is made: so nobody waits
+    /// for it.
+    fn freeze(&self) -> Result<Frozen, StoreError> {
+        self.thaw(true)?;
+        move_log(&self.connection)?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        self.reading.begin()
+    }
+
+    fn thaw(&self, at_once: bool) -> Result<(), StoreError> {
+        match self.reading.end(at_once) {
+            true => Ok(self.connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?),
+            false => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let found: String = self.connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0))?;
+        match found.as_str() {
+            "ok" => Ok(()),
+            what => Err(StoreError::damaged(0, what)),
+        }
     }
 
     fn close(self: Box<Self>) {
-        if let Err((_, error)) = self.connection.close() {
+        let Self { connection, reading } = *self;
+        reading.end(true);
+        if let Err((_, error)) = connection.close() {
             tracing::warn!(%error, "the store was not closed cleanly; what was committed is safe");
         }
+        drop(reading);
     }
 }
 
@@ -156,14 +183,19 @@ impl FromSql for Value {
 /// seen a sync fail: then the system shows what a power cut would take, and no later sync writes it again. Moved into the
 /// database it is written anew; and the log begins anew with a commit, whose sync takes with it what is left of the old one.
 fn rewrite_log(connection: &Connection) -> Result<(), StoreError> {
-    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
-    if busy {
-        return Err(StoreError::damaged(0, "its log cannot be moved into the database"));
-    }
+    move_log(connection)?;
     // What counts is that it writes.
     let starts: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     connection.pragma_update(None, "user_version", starts.wrapping_add(1))?;
     Ok(())
+}
+
+/// Moves all of the log into the database.
+fn move_log(connection: &Connection) -> Result<(), StoreError> {
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0))? {
+        false => Ok(()),
+        true => Err(StoreError::damaged(0, "its log cannot be moved into the database")),
+    }
 }
 
 /// Reserves the name with the right mode before SQLite opens it, and makes the name last.
