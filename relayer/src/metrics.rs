@@ -127,6 +127,7 @@ seat_metrics! {
     last_nonce: Number = Number::default, "lease_last_nonce", "The last turn that the ring's lease allows";
     key_locked: Number = Number::default, "key_locked", "1 while people have to unlock this seat's key";
     key_lease_ends: Number = Number::default, "key_lease_ends_seconds", "The Unix time at which the key is wiped, where it is unlocked for a time; else 0";
+    certificate_ends: Number = Number::default, "certificate_ends_seconds", "The Unix time at which the first of the certificates between the seats ends; 0 if none does";
     last_backup: Number = Number::default, "last_backup_seconds", "The Unix time at which the store was last backed up; 0 if it never was";
     backup_every: Number = Number::default, "backup_every_seconds", "How often the store is backed up; 0 if only when somebody asks";
     sending_alarm: Number = Number::default, "sending_alarm", "1 while a transaction does not get on";
@@ -244,6 +245,11 @@ impl SeatMetrics {
         self.key_lease_ends.set(ends.unwrap_or_default());
     }
 
+    /// When the first of the certificates between the seats ends, in Unix seconds.
+    pub fn note_certificates(&self, first: Option<u64>) {
+        self.certificate_ends.set(first.unwrap_or_default());
+    }
+
     /// When the newest backup was made, in the time since 1970, and how often one should be.
     pub fn note_backups(&self, newest: Option<Duration>, every: Option<Duration>) {
         self.last_backup.set(newest.unwrap_or_default().as_secs());
@@ -298,12 +304,13 @@ impl Collector for PeerCollector {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ring_contracts::{Address, Charter, Domain, RequestId};
 
     use super::*;
 
-    fn settings(ring: u32) -> Settings {
+    /// Those of a ring of one.
+    pub(crate) fn settings(ring: u32) -> Settings {
         let charter = Charter {
             window: 1,
             quorum: 1,

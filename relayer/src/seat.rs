@@ -23,7 +23,7 @@ use crate::{
     lease::LeaseWatch,
     metrics::Metrics,
     notify::{self, Deliverer, Subscriber},
-    peers::{self, Peers, Versions},
+    peers::{self, ExpiryWatch, Peers, Versions},
     rebuild,
     refill::Refiller,
     signer::{self, Custody, NextKey, Signer},
@@ -428,6 +428,13 @@ impl Seat {
             });
         }
         let metrics = seat_metrics;
+        if let Some(peers) = &self.config.peers {
+            let (watch, cancel) = (ExpiryWatch::new(peers, handle.clone(), metrics.clone()), cancel.clone());
+            parts.spawn(async move {
+                cancel.run_until_cancelled_owned(watch.run()).await;
+                Ok(())
+            });
+        }
         if let Some(backups) = backups {
             let cancel = cancel.clone();
             parts.spawn(async move {

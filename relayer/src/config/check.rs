@@ -19,6 +19,7 @@ use std::{
 use reqwest::Url;
 use ring_contracts::{Address, Charter, CharterError, Domain, U256};
 use ring_core::Announced;
+use rustls::pki_types::CertificateDer;
 
 use super::{
     Api, Chain, Config, ConfigError, Finality, L1Fee, Next, PREFIX, Peers, Policy, Problem, Ring, Rpc, SEPARATOR,
@@ -420,20 +421,21 @@ impl Check<'_> {
                 self.problem::<()>(field("seat"), format!("seat {seat} is listed twice: keep one of the entries"));
             }
             let url = self.peer_url(&field("url"), &entry.url);
-            let certificate = self.certificate(&field("certificate"), &entry.certificate);
-            let (Some(url), Some(certificate)) = (url, certificate) else {
+            let certificates = self.certificates(&field("certificate"), &entry.certificate.0);
+            let (Some(url), Some(certificates)) = (url, certificates) else {
                 complete = false;
                 continue;
             };
-            if let Some(other) = peers.iter().find(|other| other.certificate == certificate) {
+            let is_among = |others: &[CertificateDer<'static>]| others.iter().any(|other| certificates.contains(other));
+            if let Some(other) = peers.iter().find(|other| is_among(&other.certificates)) {
                 let reason = format!("the same as that of seat {}: a seat is known by its certificate", other.seat);
                 self.problem::<()>(field("certificate"), reason);
             }
-            if identity.as_ref().is_some_and(|identity| *identity.certificate() == certificate) {
+            if identity.as_ref().is_some_and(|identity| certificates.contains(identity.certificate())) {
                 let reason = "this seat's own (peers.certificate): a seat is known by its certificate";
                 self.problem::<()>(field("certificate"), reason);
             }
-            peers.push(Peer { seat, url, certificate });
+            peers.push(Peer { seat, url, certificates });
         }
         if listed.len() + 1 != seats {
             let reason = format!(
@@ -457,7 +459,26 @@ impl Check<'_> {
         }
     }
 
-    fn certificate(&mut self, field: &str, path: &str) -> Option<rustls::pki_types::CertificateDer<'static>> {
+    /// One, or several while a seat changes from one to another.
+    fn certificates(&mut self, field: &str, paths: &[String]) -> Option<Vec<CertificateDer<'static>>> {
+        if paths.is_empty() {
+            return self.problem(field, "there is none: name the file that the seat's owner gave you");
+        }
+        let mut certificates = Vec::new();
+        for (index, path) in paths.iter().enumerate() {
+            let field = if paths.len() == 1 { field.to_owned() } else { format!("{field}[{index}]") };
+            match self.certificate(&field, path) {
+                Some(certificate) if certificates.contains(&certificate) => {
+                    return self.problem(field, format!("{path} is there twice: name the new one beside the old one"));
+                }
+                Some(certificate) => certificates.push(certificate),
+                None => return None,
+            }
+        }
+        Some(certificates)
+    }
+
+    fn certificate(&mut self, field: &str, path: &str) -> Option<CertificateDer<'static>> {
         let path = self.base.join(path);
         let pem = match files::public(&path) {
             Ok(pem) => pem,
@@ -467,10 +488,7 @@ impl Check<'_> {
             Ok(certificate) => Some(certificate),
             // Another seat's certificate that ran out is no reason for this one not to start.
             Err(TlsError::Expired { certificate, reason }) => {
-                self.warnings.push(format!(
-                    "{field}: {}: {reason}; that seat is refused until it has a new one",
-                    path.display()
-                ));
+                self.warnings.push(format!("{field}: {}: {reason}; whoever shows it is refused", path.display()));
                 Some(certificate)
             }
             Err(error) => self.problem(field, format!("{}: {error}", path.display())),

@@ -323,7 +323,7 @@ pub(super) struct Peers {
 pub(super) struct PeerSeat {
     pub(super) seat: Whole,
     pub(super) url: String,
-    pub(super) certificate: String,
+    pub(super) certificate: List,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -10,12 +10,14 @@
 //! seat; where there is none they say nothing to each other, and people are told which one is too old.
 
 mod client;
+mod expiry;
 mod queue;
 mod server;
 mod tls;
 mod version;
 
 pub use client::{Connection, Peers};
+pub use expiry::ExpiryWatch;
 pub use server::serve;
 pub use tls::{Identity, Peer, TlsError, read_certificate};
 pub use version::Versions;

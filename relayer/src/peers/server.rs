@@ -56,7 +56,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let tls = tls::server(&config.identity, &config.seats).map_err(io::Error::other)?;
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let known: Arc<[(CertificateDer<'static>, From)]> = config.seats.iter().map(known).collect();
+    let known: Arc<[(CertificateDer<'static>, From)]> = config.seats.iter().flat_map(known).collect();
     let router = Router::new()
         .route("/{version}/messages", routing::post(receive))
         .route(PRESENCE, routing::get(async || StatusCode::NO_CONTENT))
@@ -79,8 +79,10 @@ pub async fn serve(
     Ok(())
 }
 
-fn known(peer: &Peer) -> (CertificateDer<'static>, From) {
-    (peer.certificate.clone(), From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) })
+/// A seat's certificates, which are all the same seat.
+fn known(peer: &Peer) -> impl Iterator<Item = (CertificateDer<'static>, From)> + '_ {
+    let from = From { seat: peer.seat, turns: Arc::new(Semaphore::new(MESSAGES_AT_ONCE)) };
+    peer.certificates.iter().map(move |certificate| (certificate.clone(), from.clone()))
 }
 
 /// Refuses whoever speaks no version that this seat does, and says with every answer which these are.

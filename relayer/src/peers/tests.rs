@@ -75,7 +75,7 @@ impl Credentials {
         Peer {
             seat,
             url: format!("https://localhost:{}", at.port()).parse().unwrap(),
-            certificate: self.certificate.clone(),
+            certificates: vec![self.certificate.clone()],
         }
     }
 }
@@ -665,6 +665,92 @@ async fn a_message_that_a_peer_refuses_is_not_held_against_the_connection() {
 async fn a_message_to_no_peer_is_dropped() {
     Peers::none().send(3, halted());
     assert_eq!(Peers::none().connections(), []);
+}
+
+// A change of certificates
+
+/// A peer with both certificates, as it is listed while it changes.
+fn changing_from(old: &Credentials, new: &Credentials, seat: usize, at: SocketAddr) -> Peer {
+    Peer { certificates: vec![old.certificate.clone(), new.certificate.clone()], ..old.peer(seat, at) }
+}
+
+/// Seat 0 with this certificate, where seat 1 is expected; what it hears; and the end of it.
+fn listening(
+    listener: TcpListener,
+    own: &Credentials,
+    one: Peer,
+) -> (mpsc::Receiver<Command>, CancellationToken, tokio::task::JoinHandle<()>) {
+    let (handle, commands) = Handle::channel(16);
+    let listen = listener.local_addr().unwrap();
+    let config = config::Peers { listen, identity: own.identity(), seats: vec![one] };
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let serving = tokio::spawn(async move { serve(listener, &config, Versions::SPOKEN, handle, token).await.unwrap() });
+    (commands, stop, serving)
+}
+
+#[tokio::test]
+async fn a_seat_changes_its_certificate_while_the_others_know_both() {
+    let (own, old, new) = (Credentials::new(), Credentials::new(), Credentials::new());
+    let (listener, address) = listener().await;
+    let (mut heard, stop, serving) = listening(listener, &own, changing_from(&old, &new, 1, NOWHERE));
+    // As a client: with the old one, and after its reload with the new one, it is the same seat.
+    for shown in [&old, &new] {
+        let (handle, _commands) = Handle::channel(16);
+        let running = CancellationToken::new();
+        let peers =
+            Peers::start(&shown.identity(), &[own.peer(0, address)], Versions::SPOKEN, &handle, &running).unwrap();
+        peers.send(0, explain(4));
+        let Some(Command::Received { from, reply, .. }) = heard.recv().await else { panic!() };
+        assert_eq!(from, 1);
+        reply.send(()).unwrap();
+        running.cancel();
+    }
+    stop.cancel();
+    serving.await.unwrap();
+
+    // As a server: who knows both goes on talking to it when it comes back with the new one.
+    let (listener, address) = self::listener().await;
+    let (handle, _commands) = Handle::channel(16);
+    let running = CancellationToken::new();
+    let (mut heard, stop, serving) = listening(listener, &old, own.peer(0, NOWHERE));
+    let peers = [changing_from(&old, &new, 1, address)];
+    let peers = Peers::start(&own.identity(), &peers, Versions::SPOKEN, &handle, &running).unwrap();
+    peers.send(1, explain(1));
+    assert!(matches!(heard.recv().await, Some(Command::Received { from: 0, .. })));
+    stop.cancel();
+    serving.await.unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (mut heard, _stop, _serving) = listening(listener, &new, own.peer(0, NOWHERE));
+    peers.send(1, explain(2));
+    let Some(Command::Received { messages, .. }) = heard.recv().await else { panic!() };
+    assert_eq!(messages, [explain(2)]);
+}
+
+#[tokio::test]
+async fn people_hear_in_time_of_a_certificate_that_ends_and_once() {
+    let ends = |year| Credentials::with(|params| params.not_after = rcgen::date_time_ymd(year, 1, 1));
+    let (own, old, new, other) = (ends(2_100), ends(2_101), ends(2_103), Credentials::new());
+    let seats = vec![changing_from(&old, &new, 1, NOWHERE), other.peer(2, NOWHERE)];
+    let config = config::Peers { listen: NOWHERE, identity: own.identity(), seats };
+    let (handle, mut commands) = Handle::channel(16);
+    let metrics = crate::metrics::Metrics::default();
+    let mut watch =
+        ExpiryWatch::new(&config, handle, metrics.seat(&crate::metrics::tests::settings(1), 0, Peers::none()));
+    let mut told = async |now| {
+        watch.look(now).await.unwrap();
+        let reasons = std::iter::from_fn(|| commands.try_recv().ok());
+        reasons.map(|told| if let Command::Alarm { reason } = told { reason } else { panic!() }).collect::<Vec<_>>()
+    };
+    // From `date -u -d 2100-01-01 +%s`.
+    let end = 4_102_444_800;
+    assert!(told(end - 31 * 86_400).await.is_empty());
+    let first = told(end - 29 * 86_400 - 5).await;
+    assert!(first.len() == 1 && first[0].contains("this seat (peers.certificate) ends in 29 days"), "{first:?}");
+    assert!(told(end).await.is_empty());
+    // Of two the later one counts: `date -u -d 2103-01-01 +%s`.
+    let second = told(4_197_052_800).await;
+    assert!(second.len() == 1 && second[0].contains("seat 1 has ended"), "{second:?}");
 }
 
 // Versions

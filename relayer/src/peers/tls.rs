@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use reqwest::Url;
@@ -60,8 +61,8 @@ pub struct Peer {
     pub seat: usize,
     /// Where it is: an https URL without a path.
     pub url: Url,
-    /// Its certificate. What names are in it does not matter.
-    pub certificate: CertificateDer<'static>,
+    /// Its certificate; two while it changes from one to the other. What names are in them does not matter.
+    pub certificates: Vec<CertificateDer<'static>>,
 }
 
 /// What this seat shows the others.
@@ -102,7 +103,7 @@ pub fn read_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, TlsError>
     let now = UnixTime::now();
     let checks = || -> Result<(), Error> {
         // Each side of a connection checks the other; this certificate will be on both.
-        PinnedServer::new(certificate.clone())?.check(&certificate, &[], now)?;
+        PinnedServer::new(std::slice::from_ref(&certificate))?.check(&certificate, &[], now)?;
         PinnedClients::new(std::slice::from_ref(&certificate))?.check(&certificate, &[], now)
     };
     match checks() {
@@ -112,11 +113,26 @@ pub fn read_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, TlsError>
     }
 }
 
+/// When a certificate ends, in the time since 1970. `None`: it has no end, or none that can be told.
+pub(super) fn end_of(certificate: &CertificateDer<'static>) -> Option<Duration> {
+    let far = UnixTime::since_unix_epoch(NO_END);
+    let refused = PinnedServer::new(std::slice::from_ref(certificate)).ok()?.check(certificate, &[], far);
+    match refused {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some(Duration::from_secs(not_after.as_secs()))
+        }
+        _ => None,
+    }
+}
+
 fn is_about_time(error: &Error) -> bool {
     use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
     let Error::InvalidCertificate(reason) = error else { return false };
     matches!(reason, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
 }
+
+/// The last second of the year 9999, which stands for no end (RFC 5280).
+const NO_END: Duration = Duration::from_secs(253_402_300_799);
 
 /// The one set of algorithms, whatever the process installed as its default.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
@@ -124,7 +140,7 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustl
 /// TLS of a seat that others connect to: it shows its certificate, and takes those with a pinned one.
 pub(super) fn server(identity: &Identity, peers: &[Peer]) -> Result<ServerConfig, TlsError> {
     let setup = |error: &dyn fmt::Display| TlsError::Setup(error.to_string());
-    let pins: Vec<_> = peers.iter().map(|peer| peer.certificate.clone()).collect();
+    let pins: Vec<_> = peers.iter().flat_map(|peer| peer.certificates.clone()).collect();
     let clients = PinnedClients::new(&pins).map_err(|error| setup(&error))?;
     let mut config = ServerConfig::builder_with_provider(PROVIDER.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -137,10 +153,10 @@ pub(super) fn server(identity: &Identity, peers: &[Peer]) -> Result<ServerConfig
     Ok(config)
 }
 
-/// TLS of a seat that connects to another: it shows its certificate, and takes only that of the other.
+/// TLS of a seat that connects to another: it shows its certificate, and takes only those of the other.
 pub(super) fn client(identity: &Identity, peer: &Peer) -> Result<ClientConfig, TlsError> {
     let setup = |error: &dyn fmt::Display| TlsError::Setup(error.to_string());
-    let server = PinnedServer::new(peer.certificate.clone()).map_err(|error| setup(&error))?;
+    let server = PinnedServer::new(&peer.certificates).map_err(|error| setup(&error))?;
     let mut config = ClientConfig::builder_with_provider(PROVIDER.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| setup(&error))?
@@ -229,21 +245,21 @@ impl ClientCertVerifier for PinnedClients {
     }
 }
 
-/// Takes the server with the pinned certificate, under whatever name it was reached.
+/// Takes the server with one of the pinned certificates, under whatever name it was reached.
 #[derive(Debug)]
 struct PinnedServer {
-    pin: CertificateDer<'static>,
+    pins: Vec<CertificateDer<'static>>,
     roots: Arc<RootCertStore>,
     inner: Arc<WebPkiServerVerifier>,
 }
 
 impl PinnedServer {
-    fn new(pin: CertificateDer<'static>) -> Result<Self, Error> {
-        let roots = roots(std::slice::from_ref(&pin))?;
+    fn new(pins: &[CertificateDer<'static>]) -> Result<Self, Error> {
+        let roots = roots(pins)?;
         let inner = WebPkiServerVerifier::builder_with_provider(roots.clone(), PROVIDER.clone())
             .build()
             .map_err(|error| Error::General(error.to_string()))?;
-        Ok(Self { pin, roots, inner })
+        Ok(Self { pins: pins.to_vec(), roots, inner })
     }
 
     fn check(
@@ -252,7 +268,7 @@ impl PinnedServer {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        if self.pin != *end_entity {
+        if !self.pins.iter().any(|pin| pin == end_entity) {
             return Err(not_pinned());
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;

@@ -64,3 +64,48 @@ async fn seats_go_on_with_a_changed_configuration_and_with_the_old_one_if_it_is_
         assert_eq!(world.stage.ring.seat(seat).process().unwrap().id(), process, "the same process");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_changes_its_certificate_while_orders_are_paid() {
+    let mut world = World::new(3, 2, 2, 40).await;
+    let paying = world.start_paying();
+    let configs: Vec<_> = world.stage.ring.seats().iter().map(|seat| seat.config()).collect();
+    let edit = |seat: usize, old: &str, new: &str| {
+        let text = fs::read_to_string(&configs[seat]).unwrap();
+        assert!(text.contains(old), "{old} is not in {text}");
+        fs::write(&configs[seat], text.replace(old, new)).unwrap();
+    };
+    let folder = configs[0].parent().unwrap();
+    let (certificate, key) = (folder.join("new.crt"), folder.join("new.key"));
+    let made = std::process::Command::new(world.relayer())
+        .args(["certificate", "--name", "127.0.0.1", "--out-cert"])
+        .arg(&certificate)
+        .arg("--out-key")
+        .arg(&key)
+        .status();
+    assert!(made.unwrap().success());
+    let line = |seat: usize, name: &str, after: &str| {
+        let text = fs::read_to_string(&configs[seat]).unwrap();
+        let from = text.find(after).unwrap();
+        let line = text[from..].lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once(" = ").unwrap().1.to_owned()
+    };
+    let goes_on = "the seat goes on with the configuration as it is now";
+    let new = format!("{:?}", certificate.to_str().unwrap());
+    let old: Vec<String> = [1, 2].iter().map(|seat| line(*seat, "certificate", "seat = 0\n")).collect();
+    for (seat, old) in [1, 2].into_iter().zip(&old) {
+        edit(seat, &format!("certificate = {old}"), &format!("certificate = [{old}, {new}]"));
+        world.reload(seat, goes_on).await;
+    }
+    edit(0, &line(0, "certificate", "[peers]"), &new);
+    edit(0, &line(0, "private_key", "[peers]"), &format!("{:?}", key.to_str().unwrap()));
+    world.reload(0, goes_on).await;
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    for (seat, old) in [1, 2].into_iter().zip(&old) {
+        edit(seat, &format!("[{old}, {new}]"), &new);
+        world.reload(seat, goes_on).await;
+    }
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    paying.await.unwrap().unwrap();
+    world.assert_each_paid_once(&world.stage.orders).await;
+}
