@@ -239,7 +239,7 @@ pub(super) struct Store {
     pub(super) backups: Option<Backups>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Backups {
     pub(super) folder: String,
