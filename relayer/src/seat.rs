@@ -293,7 +293,7 @@ impl Seat {
         };
         format!(
             "seat {} of {} (key {key})\nring {ring} of {} on chain {}: {same}\nepoch {}, nonce {}, {}\nwindow {}, quorum {}\n\
-             rpc {}\nstore {}",
+             rpc {}\nstore {}{}",
             self.seat,
             charter.seats.len(),
             domain.contract,
@@ -305,6 +305,14 @@ impl Seat {
             charter.quorum,
             self.config.chain.rpc.iter().map(Rpc::to_string).collect::<Vec<_>>().join(", "),
             self.config.store,
+            match &self.next {
+                None => String::new(),
+                Some(next) => format!(
+                    "\nnext key {}, in a ring with charter {}",
+                    next.settings.key,
+                    next.settings.charter.commitment()
+                ),
+            },
         )
     }
 

@@ -1,6 +1,10 @@
 //! All keys of a ring change while it works.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::{Address, U256};
 use ring_anvil::{KeyFiles, demo::RING};
@@ -28,6 +32,36 @@ impl World {
         self.rotate(step, &arguments).await
     }
 
+    /// New keys for all seats, with coin, and the charter with them in a file. What the seats are to be told, too.
+    async fn plan_rotation(&self) -> (Vec<KeyFiles>, PathBuf, String) {
+        let folder = self.stage.plan.folder.join("next");
+        let mut next = Vec::new();
+        for seat in 0..self.stage.ring.seats().len() {
+            next.push(self.stage.keys.new_key(&folder, &format!("operator-{seat}")).await.unwrap());
+        }
+        let seats = addresses(&next).iter().map(Address::to_string).collect::<Vec<_>>().join(",");
+        let charter = folder.join("charter");
+        let out = charter.display().to_string();
+        let plan = self.rotate("plan", &["--seat", &seats, "--expires", "90d", "--out", &out]).await.unwrap();
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        (next, charter, plan["announcement"].as_str().unwrap().to_owned())
+    }
+
+    /// Writes what the ring is to be next into the configuration of a seat.
+    fn announce(&self, seat: usize, announcement: &str, key: &KeyFiles) {
+        let file = self.stage.ring.seats()[seat].config();
+        let (keystore, password) = (key.keystore.display(), key.password_file.display());
+        let text = fs::read_to_string(&file).unwrap();
+        let signer = format!("keystore = \"{keystore}\"\npassword_file = \"{password}\"\n");
+        fs::write(&file, format!("{text}\n{announcement}\n{signer}")).unwrap();
+    }
+
+    async fn give_coin(&self, keys: &[KeyFiles]) {
+        for key in keys {
+            self.stage.chain.give(key.address, U256::from(10).pow(U256::from(18))).await.unwrap();
+        }
+    }
+
     async fn keys_of_seats(&self) -> Vec<Address> {
         let mut keys = Vec::new();
         for client in self.stage.ring.clients().unwrap() {
@@ -37,36 +71,25 @@ impl World {
     }
 }
 
+fn addresses(keys: &[KeyFiles]) -> Vec<Address> {
+    keys.iter().map(|key| key.address).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_keys_are_rotated_while_orders_are_paid_and_no_process_ends() {
     let mut world = World::new(3, 2, 2, 40).await;
-    let folder = world.stage.plan.folder.join("next");
-    let mut next: Vec<KeyFiles> = Vec::new();
-    for seat in 0..3 {
-        next.push(world.stage.keys.new_key(&folder, &format!("operator-{seat}")).await.unwrap());
-    }
-    let keys: Vec<Address> = next.iter().map(|key| key.address).collect();
-    let seats = keys.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
-    let (charter, form, signed) = (folder.join("charter"), folder.join("form"), folder.join("signed"));
-    let charter_name = charter.display().to_string();
-    let plan = world.rotate("plan", &["--seat", &seats, "--expires", "90d", "--out", &charter_name]).await.unwrap();
-    let plan: Value = serde_json::from_str(&plan).unwrap();
-    let announcement = plan["announcement"].as_str().unwrap();
-
+    let (next, charter, announcement) = world.plan_rotation().await;
+    let (form, signed) = (charter.with_extension("form"), charter.with_extension("signed"));
     let out = form.display().to_string();
     let refused = world.rotate_with("prepare", &charter, &["--out", &out]).await.unwrap_err().to_string();
     assert_eq!(refused.matches("it was told of no change").count(), 3, "{refused}");
     assert_eq!(refused.matches("has no coin").count(), 3, "{refused}");
     assert!(!form.exists());
 
+    world.give_coin(&next).await;
     let mut processes = Vec::new();
     for (seat, key) in next.iter().enumerate() {
-        world.stage.chain.give(key.address, U256::from(10).pow(U256::from(18))).await.unwrap();
-        let file = world.stage.ring.seats()[seat].config();
-        let (keystore, password) = (key.keystore.display(), key.password_file.display());
-        let signer = format!("keystore = \"{keystore}\"\npassword_file = \"{password}\"\n");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, format!("{text}\n{announcement}\n{signer}")).unwrap();
+        world.announce(seat, &announcement, key);
         world.reload(seat, "the seat goes on with the configuration as it is now").await;
         processes.push(world.stage.ring.seat(seat).process().unwrap().id());
     }
@@ -79,6 +102,7 @@ async fn all_keys_are_rotated_while_orders_are_paid_and_no_process_ends() {
     assert!(unformed.contains("has not this charter yet"), "{unformed}");
     world.stage.master.sign_and_submit(&form, &signed).await.unwrap();
     world.rotate_with("wait", &charter, &[]).await.unwrap();
+    let keys = addresses(&next);
     assert_eq!(world.keys_of_seats().await, keys);
     assert!(keys.iter().all(|key| !old.contains(key)));
     paying.await.unwrap().unwrap();
@@ -105,4 +129,31 @@ async fn all_keys_are_rotated_while_orders_are_paid_and_no_process_ends() {
     world.reload(1, "the seat goes on with the configuration as it is now").await;
     world.stage.ring.wait_ready(PATIENCE).await.unwrap();
     assert_eq!(world.keys_of_seats().await, keys);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_nobody_told_halts_and_is_let_go_on_with_its_new_key_and_its_old_store() {
+    let mut world = World::new(3, 2, 2, 20).await;
+    let (next, charter, announcement) = world.plan_rotation().await;
+    world.give_coin(&next).await;
+    for seat in 0..2 {
+        world.announce(seat, &announcement, &next[seat]);
+        world.reload(seat, "the seat goes on with the configuration as it is now").await;
+    }
+    let json = serde_json::from_slice(&fs::read(&charter).unwrap()).unwrap();
+    world.stage.master.form_ring("rotation", RING, &json).await.unwrap();
+    let client = world.stage.ring.seats()[2].client().unwrap();
+    world.until("seat 2 halts", async || Ok(client.health().await?.halted_because.is_some())).await;
+    let paying = world.start_paying();
+
+    world.announce(2, &announcement, &next[2]);
+    let epoch = 2;
+    let seat = world.stage.ring.seat(2);
+    seat.stop().await;
+    seat.resume(epoch).await.unwrap();
+    seat.start().unwrap();
+    world.stage.ring.wait_ready(PATIENCE).await.unwrap();
+    assert_eq!(world.keys_of_seats().await, addresses(&next));
+    paying.await.unwrap().unwrap();
+    world.assert_each_paid_once(&world.stage.orders).await;
 }
