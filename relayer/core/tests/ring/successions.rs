@@ -82,19 +82,21 @@ fn nobody_goes_on_before_the_announced_change_is_final_and_a_reorg_of_it_changes
 
 #[test]
 fn who_was_away_when_the_keys_changed_goes_on_from_the_same_turn_and_knows_what_was_paid() {
-    let mut world = World::new(Plan { rotations: 1, ..Plan::calm(3, 2, 2) });
+    let mut world = World::new(Plan { rotations: 1, ..Plan::calm(3, 1, 1) });
     let [old, new] = [1, 2].map(|number| world.request(number, 5, FAR));
     world.post(0, &old);
     world.talk();
     let change = world.announce();
     world.crash(2);
-    // Turn 0 of the old keys, and one of the new ones, that seat 2 has no part in: both are final before it is back.
+    // Turn 0 of the old keys, and turn 1 of the new ones, that seat 2 has no part in: both are executed before it is back.
     world.rounds(6);
     world.mine(&[change], 60);
     world.rounds(8);
     world.post(0, &new);
+    world.rounds(2);
+    assert_eq!(world.chain.ledger().nonce, 2);
     world.restart(2);
-    world.rounds(10);
+    world.rounds(30);
     assert_eq!(succeeded(&world, 2), Some((2, 1)));
     assert!(!world.hosts[2].disk.halted);
     for request in [old, new] {
