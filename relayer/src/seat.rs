@@ -544,6 +544,7 @@ impl Seat {
         let source = notify::Source { ring: self.settings.ring, seat: self.seat, key: self.settings.key };
         let deliverer = |subscriber: &Subscriber| {
             let place = store.delivered(&subscriber.name)?;
+            store.follow_alarms(&subscriber.name, subscriber.subjects.contains(&notify::Subject::Alarm))?;
             Ok(Deliverer::new(subscriber.clone(), source, handle.clone(), notify::Pace::default(), place))
         };
         self.config.subscribers.iter().map(deliverer).collect()

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{Goal, Listing, Page, RequestDetail};
-use crate::store::{Change, History, Place, Snapshot, StoreError};
+use crate::store::{Change, History, Place, Snapshot, StoreError, Told, Untold};
 
 use crate::explain::Story;
 
@@ -76,6 +76,20 @@ pub enum Command {
         subscriber: String,
         /// Up to where.
         place: Place,
+    },
+    /// Which alarms has a subscriber not been told of?
+    Untold {
+        /// Which subscriber.
+        subscriber: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Untold>,
+    },
+    /// A subscriber has been told of alarms. Remembered soon.
+    Told {
+        /// Which subscriber.
+        subscriber: String,
+        /// What.
+        told: Told,
     },
     /// People have to hear of something.
     Alarm {
@@ -189,7 +203,7 @@ pub struct Stopped;
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     notices: broadcast::Sender<Notice>,
-    alarms: broadcast::Sender<String>,
+    alarms: watch::Sender<()>,
     end: watch::Sender<Place>,
 }
 
@@ -197,15 +211,11 @@ impl Handle {
     /// How many notices a slow follower may be behind before it misses some.
     pub(crate) const NOTICES: usize = 8_192;
 
-    /// How many alarms may wait for somebody who is to be told of them.
-    pub(crate) const ALARMS: usize = 64;
-
     /// A handle, and the end at which its commands come out.
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(capacity);
         let (notices, _) = broadcast::channel(Self::NOTICES);
-        let (alarms, _) = broadcast::channel(Self::ALARMS);
-        (Self { commands, notices, alarms, end: watch::Sender::new(Place::START) }, receiver)
+        (Self { commands, notices, alarms: watch::Sender::new(()), end: watch::Sender::new(Place::START) }, receiver)
     }
 
     /// Takes a request. Waits at most `patience` for its copies.
@@ -285,6 +295,22 @@ impl Handle {
     /// The driver has stopped.
     pub async fn note_delivery(&self, subscriber: String, place: Place) -> Result<(), Stopped> {
         self.commands.send(Command::Delivery { subscriber, place }).await.map_err(|_| Stopped)
+    }
+
+    /// The alarms that a subscriber has not been told of.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn untold(&self, subscriber: String) -> Result<Untold, Stopped> {
+        self.ask(|reply| Command::Untold { subscriber, reply }).await
+    }
+
+    /// Says what a subscriber has been told of alarms. It is remembered soon, and at the latest when the driver stops.
+    ///
+    /// # Errors
+    /// The driver has stopped.
+    pub async fn note_told(&self, subscriber: String, told: Told) -> Result<(), Stopped> {
+        self.commands.send(Command::Told { subscriber, told }).await.map_err(|_| Stopped)
     }
 
     /// Tells people, loudly.
@@ -372,16 +398,14 @@ impl Handle {
         let _ = self.notices.send(notice);
     }
 
-    /// Every alarm from now on. Apart from the notices, for which everything that happens is put into words.
-    pub fn alarms(&self) -> broadcast::Receiver<String> {
+    /// Changes when there are alarms in the store that were not there before.
+    pub fn alarms(&self) -> watch::Receiver<()> {
         self.alarms.subscribe()
     }
 
-    /// Tells whoever follows alarms, or everything.
-    pub(crate) fn notify_alarm(&self, reason: String) {
-        // Nobody following is no error.
-        let _ = self.alarms.send(reason.clone());
-        self.notify(Notice::Passing(PassingEvent::Alarm { reason }));
+    /// There are new alarms in the store.
+    pub(crate) fn note_alarms(&self) {
+        self.alarms.send_replace(());
     }
 
     /// The end of the history, from now on. Before the driver runs it is the beginning.

@@ -34,7 +34,7 @@ use crate::{
     explain::Story,
     metrics::SeatMetrics,
     signer::{Permit, Signer, SignerError},
-    store::{Place, Store, StoreError},
+    store::{Deliveries, Raised, Store, StoreError},
 };
 
 pub use handle::{Command, Handle, Notice, PassingEvent, Receipt, Stopped};
@@ -105,7 +105,9 @@ pub struct Driver {
     /// Clients that wait until requests are so far.
     watching: notifying::Watching,
     /// Up to where subscribers have been told, as far as that is not remembered yet.
-    deliveries: BTreeMap<String, Place>,
+    deliveries: Deliveries,
+    /// What people have to hear of and is not on disk yet: it goes there with whatever comes next, at the next tick at the latest.
+    raised: Raised,
     /// What people have heard of.
     worries: Worries,
     /// What is not on disk yet. Between steps only hearsay: it goes there with whatever comes next, at the next view
@@ -194,7 +196,8 @@ impl Driver {
             cancelling: BTreeMap::new(),
             waiting: BTreeMap::new(),
             watching: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
+            deliveries: Deliveries::default(),
+            raised: Raised::default(),
             worries: Worries::default(),
             unwritten: Vec::new(),
             written: Instant::now(),
@@ -291,7 +294,12 @@ impl Driver {
             }
             Work::Command(Command::Alarm { reason }) => self.raise(reason),
             Work::Command(Command::Delivery { subscriber, place }) => {
-                self.deliveries.insert(subscriber, place);
+                self.deliveries.places.insert(subscriber, place);
+            }
+            Work::Command(Command::Told { subscriber, told }) => {
+                let known = self.deliveries.alarms.entry(subscriber).or_default();
+                known.number = told.number.or(known.number);
+                known.missed += told.missed;
             }
             Work::Command(
                 question @ (Command::Detail { .. }
@@ -300,6 +308,7 @@ impl Driver {
                 | Command::History { .. }
                 | Command::Overview { .. }
                 | Command::Explain { .. }
+                | Command::Untold { .. }
                 | Command::Snapshot { .. }
                 | Command::Probe { .. }),
             ) => batch.questions.push(question),
@@ -322,6 +331,11 @@ impl Driver {
             let is_view = batch.events.iter().any(|event| matches!(event, Event::Chain(_)));
             let effects = self.state.step(batch.events, &past);
             self.unwritten.extend_from_slice(&effects.records);
+            for action in &effects.actions {
+                if let Action::Alarm { reason } = action {
+                    self.raised.add(reason);
+                }
+            }
             let started = Instant::now();
             // A sync costs more than all else that a seat does about a turn of others.
             if is_tick || is_view || !effects.is_hearsay() {
@@ -359,11 +373,14 @@ impl Driver {
 
     /// Makes durable what is not yet, and tells of it.
     fn write(&mut self) -> Result<(), StoreError> {
-        if self.unwritten.is_empty() {
+        if self.unwritten.is_empty() && self.raised.is_empty() {
             return Ok(());
         }
-        self.store.commit(&self.unwritten)?;
+        self.store.commit_with(&self.unwritten, &self.raised)?;
         self.written = Instant::now();
+        if !std::mem::take(&mut self.raised).is_empty() {
+            self.edges.handle.note_alarms();
+        }
         let written = std::mem::take(&mut self.unwritten);
         self.tell_of(&written)
     }
@@ -376,6 +393,11 @@ impl Driver {
             Command::History { after, rows, reply } => drop(reply.send(self.store.history(after, rows)?)),
             Command::Overview { reply } => drop(reply.send(self.state.overview())),
             Command::Explain { reply } => drop(reply.send(Story::of(&self.state, &self.store)?.map(Box::new))),
+            Command::Untold { subscriber, reply } => {
+                // What it has been told of by now is not told again.
+                self.remember_deliveries()?;
+                drop(reply.send(self.store.untold(&subscriber)?));
+            }
             Command::Snapshot { reply } => match self.store.snapshot() {
                 Err(error @ (StoreError::Database(_) | StoreError::Damaged { .. })) => return Err(error),
                 snapshot => drop(reply.send(snapshot)),
@@ -394,6 +416,7 @@ impl Driver {
             | Command::Delivered { .. }
             | Command::Found { .. }
             | Command::Delivery { .. }
+            | Command::Told { .. }
             | Command::Alarm { .. } => {}
         }
         Ok(())
@@ -423,11 +446,17 @@ impl Driver {
         alarms.into_iter().for_each(|reason| self.raise(reason));
     }
 
-    /// Tells people, loudly.
-    fn raise(&self, reason: String) {
+    /// Has people hear of something.
+    fn raise(&mut self, reason: String) {
+        self.raised.add(&reason);
+        self.tell_people(reason);
+    }
+
+    /// Tells people, loudly: those who look at the log, and those who follow. The others are told from the store.
+    fn tell_people(&self, reason: String) {
         error!(halted = self.state.halt().is_some(), "ALARM: {reason}");
         self.edges.metrics.note_alarm();
-        self.edges.handle.notify_alarm(reason);
+        self.edges.handle.notify(Notice::Passing(PassingEvent::Alarm { reason }));
     }
 
     fn note_view(&self, view: ChainView) -> Event {
@@ -504,7 +533,7 @@ impl Driver {
                 self.succession = Some(Succession { epoch, nonce, charter });
             }
             Action::Alarm { reason } => {
-                self.raise(reason);
+                self.tell_people(reason);
                 if self.state.halt().is_some() {
                     self.edges.wanted.send_if_modified(|wanted| {
                         let turn = matches!(wanted, Some(Wanted::Turn { .. }));

@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use ring_contracts::Address;
+use ring_contracts::{Address, hex};
 use serde::Serialize;
-use tokio::{
-    sync::broadcast::{self, error::RecvError},
-    time::{Instant, sleep},
-};
-use uuid::Uuid;
+use tokio::time::{Instant, sleep};
 
 use super::{Subject, Subscriber};
 use crate::{
     driver::{Handle, PassingEvent, Stopped},
     http::EventId,
-    store::{Change, Place},
+    store::{Alarm, Change, Place, Told},
 };
 
 /// How many records are read of the history at a time: so few that nobody else waits for it.
@@ -68,30 +64,21 @@ pub struct Deliverer {
     teller: Teller,
     handle: Handle,
     place: Place,
-    alarms: Option<broadcast::Receiver<String>>,
 }
 
 impl Deliverer {
-    /// Begins after a place, and with alarms from now on.
+    /// Begins after a place.
     pub fn new(subscriber: Subscriber, source: Source, handle: Handle, pace: Pace, place: Place) -> Self {
-        let alarms = subscriber.subjects.contains(&Subject::Alarm).then(|| handle.alarms());
-        Self { teller: Teller { subscriber, source, pace, warned: None }, handle, place, alarms }
+        Self { teller: Teller { subscriber, source, pace, warned: None }, handle, place }
     }
 
     /// Delivers until the driver stops.
     pub async fn run(mut self) {
-        let alarms = self.alarms.take().map(|alarms| (alarms, self.teller.clone()));
-        // One that is not taken does not keep the other waiting.
-        let alarms = async {
-            match alarms {
-                Some((alarms, teller)) => tell_alarms(alarms, teller).await,
-                None => std::future::pending().await,
-            }
-        };
+        let alarms = (self.handle.clone(), self.teller.clone());
+        // One that is not taken does not keep the other waiting. The driver says itself that it stops.
         tokio::select! {
-            // The driver says so itself.
             _ = self.deliver_all() => {}
-            () = alarms => {}
+            _ = tell_alarms(alarms.0, alarms.1) => {}
         }
     }
 
@@ -122,16 +109,35 @@ impl Deliverer {
     }
 }
 
-/// Tells of alarms as long as this process lives: what is still so after a restart raises another.
-async fn tell_alarms(mut alarms: broadcast::Receiver<String>, mut teller: Teller) {
+/// Tells of alarms, from the store as well. One that is not wanted any more is not there.
+async fn tell_alarms(handle: Handle, mut teller: Teller) -> Result<(), Stopped> {
+    let (mut raised, name, key) = (handle.alarms(), teller.subscriber.name.clone(), teller.source.key);
     loop {
-        let reason = match alarms.recv().await {
-            Ok(reason) => reason,
-            Err(RecvError::Lagged(count)) => format!("{count} earlier alarms were not delivered: look into the log"),
-            Err(RecvError::Closed) => return,
-        };
-        teller.tell(&Uuid::new_v4().to_string(), &PassingEvent::Alarm { reason }).await;
+        raised.borrow_and_update();
+        let untold = handle.untold(name.clone()).await?;
+        if untold.missed > 0 {
+            let reason = format!("up to {} earlier alarms were not delivered: look into the log", untold.missed);
+            let first = untold.alarms.first().map_or(0, |alarm| alarm.number);
+            let id = format!("{}.{}", alarm_id(key, first), untold.missed);
+            teller.tell(&id, &PassingEvent::Alarm { reason }).await;
+            let missed = i64::try_from(untold.missed).unwrap_or(i64::MAX);
+            handle.note_told(name.clone(), Told { number: None, missed }).await?;
+        }
+        let is_all = untold.alarms.is_empty();
+        for Alarm { number, reason } in untold.alarms {
+            teller.tell(&alarm_id(key, number), &PassingEvent::Alarm { reason }).await;
+            handle.note_told(name.clone(), Told { number: Some(number), missed: 0 }).await?;
+        }
+        if is_all {
+            raised.changed().await.map_err(|_| Stopped)?;
+        }
     }
+}
+
+/// The name of an alarm, the same however often it is told, which no event of the history has.
+fn alarm_id(key: Address, number: i64) -> String {
+    let [a, b, c, d, ..] = key.into_array();
+    format!("{}-a{number}", hex::encode([a, b, c, d]))
 }
 
 /// Tells of one event after the other.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! What is told comes from the journal, and the store remembers up to where: neither a restart nor somebody who is away loses
-//! anything. What was delivered just before a crash may be delivered again, under the same id. Alarms are not in the journal:
-//! they are told as long as the process lives, beside the rest.
+//! anything. What was delivered just before a crash may be delivered again, under the same id. Alarms are not in the journal, but
+//! in the store as well: they are told beside the rest.
 
 mod deliver;
 mod program;

@@ -23,7 +23,7 @@ use super::*;
 use crate::{
     http::EventId,
     running::{Bench, Running, TRANSACTION},
-    store::Place,
+    store::{Deliveries, KEPT, Place},
 };
 
 const SECRET: &[u8] = b"whsec_0123456789abcdef";
@@ -166,7 +166,10 @@ async fn start(bench: &Bench, address: SocketAddr, subjects: &[Subject], pace: P
 }
 
 async fn start_telling(bench: &Bench, subscriber: Subscriber, pace: Pace) -> (Running, JoinHandle<()>) {
-    let place = bench.store().delivered(&subscriber.name).unwrap();
+    let mut store = bench.store();
+    let place = store.delivered(&subscriber.name).unwrap();
+    store.follow_alarms(&subscriber.name, subscriber.subjects.contains(&Subject::Alarm)).unwrap();
+    store.close();
     let running = bench.start().await;
     let source = Source { ring: 1, seat: 0, key: bench.key() };
     let deliverer = Deliverer::new(subscriber, source, running.handle.clone(), pace, place);
@@ -236,6 +239,7 @@ async fn an_alarm_is_posted_until_it_is_taken_and_neither_waits_for_the_rest_nor
         ["the key is wiped in 60 s"; 2].into_iter().chain(["the key is locked"]).collect::<Vec<_>>()[..]
     );
     assert!(first.id() == again.id() && again.id() != second.id());
+    until_told(&running).await;
 
     let mut endpoint = Endpoint::start(&[Does::Hang]).await;
     running.stop();
@@ -251,18 +255,71 @@ async fn an_alarm_is_posted_until_it_is_taken_and_neither_waits_for_the_rest_nor
 async fn of_too_many_alarms_it_is_said_how_many_were_left_out() {
     let bench = Bench::new();
     let mut endpoint = Endpoint::start(&[Does::Hang]).await;
-    let pace = Pace { answer: Duration::from_millis(300), ..QUICK };
+    let pace = Pace { answer: Duration::from_secs(5), ..QUICK };
     let (running, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm], pace).await;
     running.handle.raise("alarm 0".to_owned()).await.unwrap();
     assert_eq!(reason(&endpoint.next().await), "alarm 0");
-    let count = crate::driver::Handle::ALARMS + 3;
-    for number in 1..=count {
+    // With the first and the last as many as stay, and four.
+    for number in 1..=KEPT + 2 {
+        running.handle.raise(format!("alarm {number}")).await.unwrap();
+        // The same again is one.
         running.handle.raise(format!("alarm {number}")).await.unwrap();
     }
-    running.handle.overview().await.unwrap();
+    until_stored(&running).await;
     assert_eq!(reason(&endpoint.next().await), "alarm 0", "it is posted again");
-    assert_eq!(reason(&endpoint.next().await), "3 earlier alarms were not delivered: look into the log");
+    assert_eq!(reason(&endpoint.next().await), "up to 4 earlier alarms were not delivered: look into the log");
     assert_eq!(reason(&endpoint.next().await), "alarm 4");
+}
+
+/// Comes back when all alarms were taken, and that is in the store.
+async fn until_told(running: &Running) {
+    while !running.handle.untold(NAME.to_owned()).await.unwrap().alarms.is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Comes back when everything that was raised is in the store.
+async fn until_stored(running: &Running) {
+    let mut alarms = running.handle.alarms();
+    running.handle.raise("the last one".to_owned()).await.unwrap();
+    alarms.changed().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_alarm_is_delivered_after_a_kill_and_once_it_was_taken_not_again() {
+    let bench = Bench::new();
+    let script = [Does::Hang, Does::Answer(200), Does::Answer(200), Does::Hang];
+    let mut endpoint = Endpoint::start(&script).await;
+    let alarms = [Subject::Alarm];
+    let (running, delivering) = start(&bench, endpoint.address, &alarms, QUICK).await;
+    running.handle.raise("the key is locked".to_owned()).await.unwrap();
+    // It was posted, so it is on disk; nobody said that it was taken.
+    let first = endpoint.next().await;
+    until_stored(&running).await;
+    delivering.abort();
+    running.kill();
+    let (running, delivering) = start(&bench, endpoint.address, &alarms, QUICK).await;
+    let [again, next] = [endpoint.next().await, endpoint.next().await];
+    assert_eq!([&first, &again, &next].map(reason), ["the key is locked", "the key is locked", "the last one"]);
+    assert!(first.id() == again.id() && again.id() != next.id(), "the same one has the same id");
+    until_told(&running).await;
+    delivering.abort();
+    running.stop();
+    let (running, _delivering) = start(&bench, endpoint.address, &alarms, QUICK).await;
+    running.handle.raise("another".to_owned()).await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "another");
+}
+
+#[tokio::test]
+async fn an_alarm_of_before_is_told_to_nobody_who_did_not_ask_for_alarms_then() {
+    let bench = Bench::new();
+    let mut endpoint = Endpoint::start(&[]).await;
+    let (running, _delivering) = start(&bench, endpoint.address, &[Subject::Halted], QUICK).await;
+    until_stored(&running).await;
+    running.stop();
+    let (running, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm], QUICK).await;
+    running.handle.raise("a new one".to_owned()).await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "a new one");
 }
 
 #[tokio::test]
@@ -387,7 +444,8 @@ fn a_new_webhook_begins_now_and_its_place_is_kept() {
     store.commit(&[ring_core::Record::EpochOver { epoch: 1 }]).unwrap();
     assert_eq!(store.delivered(NAME).unwrap(), now);
     let later = Place { seq: 2, index: 5 };
-    store.note_deliveries(&[(NAME.to_owned(), later)].into()).unwrap();
+    let places = [(NAME.to_owned(), later)].into();
+    store.note_deliveries(&Deliveries { places, ..Deliveries::default() }).unwrap();
     store.close();
     assert_eq!(bench.store().delivered(NAME).unwrap(), later);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Identity, VERSION, database::PostgresFault};
+use super::{Identity, OLDEST, VERSION, database::PostgresFault};
 
 /// Why the store does not do what it should. None of these is retried: what is not known to be on disk was not written.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,9 @@ pub enum StoreError {
         expected: Box<Identity>,
     },
     /// It was written by another version.
-    #[error("the store {store} has layout {found}, this version reads {VERSION}: use the version that wrote it")]
+    #[error(
+        "the store {store} has layout {found}, this version reads {OLDEST} to {VERSION}: use the version that wrote it"
+    )]
     OtherVersion {
         /// Where it is.
         store: String,

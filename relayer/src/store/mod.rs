@@ -4,6 +4,7 @@
 //! this process's alone while it runs: a second process of the seat is refused, or waits. Nothing here waits for anything but
 //! the disk, and a start reads only what is still open, however long the history.
 
+mod alarms;
 mod backup;
 mod bookings;
 mod changes;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use database::{Database, Transaction};
 use journal::Totals;
 
+pub use alarms::{Alarm, KEPT, Raised, Untold};
 pub use backup::Snapshot;
 pub(crate) use backup::UNFINISHED;
 pub use bookings::Booking;
@@ -36,7 +38,9 @@ pub use opening::{Held, Waiting};
 pub use reservation::DurableReservation;
 
 /// The layout of the tables; raised when it changes.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
+/// The oldest layout that is brought to this one when a store is opened.
+const OLDEST: i64 = 5;
 
 type Votes = Vec<(B256, Vote)>;
 
@@ -47,6 +51,31 @@ pub struct Posted {
     pub request: Request,
     /// Who signed it. `None`: nobody that could be told from the signature.
     pub requester: Option<Address>,
+}
+
+/// Up to where subscribers have been told, as far as that is news.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    /// In the history.
+    pub places: BTreeMap<String, Place>,
+    /// Of alarms.
+    pub alarms: BTreeMap<String, Told>,
+}
+
+/// What a subscriber has been told of alarms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The number of the last one.
+    pub number: Option<i64>,
+    /// Of how many that it missed them.
+    pub missed: i64,
+}
+
+impl Deliveries {
+    /// Whether there is no news.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.alarms.is_empty()
+    }
 }
 
 /// The store of one seat.
@@ -125,7 +154,7 @@ impl Store {
     /// # Errors
     /// `Database`: it is not known whether they are. `TakenOver`: they are not. The process has to end.
     pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.commit_with(records, |_| Ok(()))
+        self.commit_with(records, &Raised::default())
     }
 
     /// Goes on with another key of the seat, in the next epoch: both or neither.
@@ -133,24 +162,28 @@ impl Store {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn succeed(&mut self, key: Address, records: &[Record]) -> Result<(), StoreError> {
-        self.commit_with(records, |transaction| {
-            transaction.write("UPDATE identity SET key = $1", vec![key.to_string().into()])
-        })?;
+        self.write(records, &Raised::default(), Some(key))?;
         self.identity.key = key;
         Ok(())
     }
 
-    fn commit_with(
-        &mut self,
-        records: &[Record],
-        beside: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        if records.is_empty() {
+    /// Makes records durable, and alarms with them, all or none.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_with(&mut self, records: &[Record], raised: &Raised) -> Result<(), StoreError> {
+        self.write(records, raised, None)
+    }
+
+    fn write(&mut self, records: &[Record], raised: &Raised, key: Option<Address>) -> Result<(), StoreError> {
+        if records.is_empty() && raised.is_empty() {
             return Ok(());
         }
         let (mut totals, mut epoch, mut last_final) = (self.totals, self.epoch, self.last_final);
         let transaction = self.database.begin()?;
-        beside(&transaction)?;
+        if let Some(key) = key {
+            transaction.write("UPDATE identity SET key = $1", vec![key.to_string().into()])?;
+        }
         for record in records {
             if let Record::Joined { epoch: joined, .. } | Record::Succeeded { epoch: joined, .. } = record {
                 epoch = Some(*joined);
@@ -170,7 +203,12 @@ impl Store {
                 None => {}
             }
         }
-        journal::write_totals(&transaction, &totals)?;
+        if !records.is_empty() {
+            journal::write_totals(&transaction, &totals)?;
+        }
+        if !raised.is_empty() {
+            alarms::raise(&transaction, raised)?;
+        }
         transaction.commit()?;
         (self.totals, self.epoch, self.last_final) = (totals, epoch, last_final);
         Ok(())
@@ -311,22 +349,26 @@ impl Store {
             Some(place) => Ok(place),
             None => {
                 let place = self.end();
-                self.note_deliveries(&BTreeMap::from([(name.to_owned(), place)]))?;
+                let places = BTreeMap::from([(name.to_owned(), place)]);
+                self.note_deliveries(&Deliveries { places, ..Deliveries::default() })?;
                 Ok(place)
             }
         }
     }
 
-    /// Remembers up to where subscribers have been told.
+    /// Remembers up to where subscribers have been told, in the history and of alarms.
     ///
     /// # Errors
     /// `Database`.
-    pub fn note_deliveries(&mut self, places: &BTreeMap<String, Place>) -> Result<(), StoreError> {
+    pub fn note_deliveries(&mut self, deliveries: &Deliveries) -> Result<(), StoreError> {
         let transaction = self.database.begin()?;
-        for (name, place) in places {
+        for (name, place) in &deliveries.places {
             let upsert = "INSERT INTO webhooks VALUES ($1, $2, $3)
                  ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, place = excluded.place";
             transaction.write(upsert, vec![name.as_str().into(), place.seq.into(), place.index.into()])?;
+        }
+        for (name, told) in &deliveries.alarms {
+            alarms::note_told(&transaction, name, told.number, told.missed)?;
         }
         transaction.commit()
     }

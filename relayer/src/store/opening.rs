@@ -5,9 +5,10 @@ use std::{thread, time::Duration};
 use ring_contracts::{B256, Domain};
 use ring_core::Record;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::{
-    Identity, Location, Store, StoreError, VERSION,
+    Identity, Location, OLDEST, Store, StoreError, VERSION,
     database::{Database, Postgres, Sqlite},
     journal,
 };
@@ -41,8 +42,12 @@ impl Held {
     /// # Errors
     /// `OtherIdentity`, `OtherVersion`, `Damaged`, `Database`.
     pub fn open(self, identity: Identity) -> Result<(Store, Vec<Record>), StoreError> {
-        check_identity(&self.database, &self.name, &identity)?;
+        let layout = check_identity(&self.database, &self.name, &identity)?;
         self.database.settle()?;
+        if layout < VERSION {
+            upgrade(&self.database, layout)?;
+            info!(store = self.name, from = layout, to = VERSION, "the store has this version's layout now");
+        }
         Store::read(self.database, self.name, identity)
     }
 
@@ -148,7 +153,7 @@ pub(super) fn create(location: &Location, identity: &Identity) -> Result<Databas
         }
     };
     let transaction = database.begin()?;
-    transaction.make_tables()?;
+    transaction.make_tables(0)?;
     transaction.write(
         "INSERT INTO identity VALUES (1, $1, $2, $3, $4, $5)",
         vec![
@@ -167,7 +172,16 @@ pub(super) fn create(location: &Location, identity: &Identity) -> Result<Databas
     }
 }
 
-fn check_identity(database: &Database, name: &str, expected: &Identity) -> Result<(), StoreError> {
+/// Adds what came after a layout: all of it or nothing.
+fn upgrade(database: &Database, layout: i64) -> Result<(), StoreError> {
+    let transaction = database.begin()?;
+    transaction.make_tables(layout)?;
+    transaction.write("UPDATE identity SET version = $1", vec![VERSION.into()])?;
+    transaction.commit()
+}
+
+/// Makes sure whose it is, and returns its layout.
+fn check_identity(database: &Database, name: &str, expected: &Identity) -> Result<i64, StoreError> {
     let damaged = |what: &str| StoreError::damaged(0, what);
     if !database.has_tables()? {
         return Err(damaged("it is no store, or a first start was cut short"));
@@ -176,7 +190,7 @@ fn check_identity(database: &Database, name: &str, expected: &Identity) -> Resul
     let row = rows.first().ok_or_else(|| damaged("it does not say whose it is"))?;
     let unreadable = || damaged("its identity cannot be read");
     let version = row.integer(0).ok_or_else(unreadable)?;
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(StoreError::OtherVersion { store: name.to_owned(), found: version });
     }
     let text = |column: usize| row.text(column).ok_or_else(unreadable);
@@ -190,5 +204,5 @@ fn check_identity(database: &Database, name: &str, expected: &Identity) -> Resul
         let (found, expected) = (Box::new(found), Box::new(expected.clone()));
         return Err(StoreError::OtherIdentity { store: name.to_owned(), found, expected });
     }
-    Ok(())
+    Ok(version)
 }

@@ -114,11 +114,15 @@ impl Bench {
 
     /// Damages the store.
     pub(crate) fn alter(&self, sql: &str) {
-        let changed = match &self.database {
+        assert_eq!(self.execute(sql), 1, "{sql}");
+    }
+
+    /// Changes the store behind its back, and returns how many rows that was.
+    pub(crate) fn execute(&self, sql: &str) -> u64 {
+        match &self.database {
             None => rusqlite::Connection::open(self.path("store")).unwrap().execute(sql, ()).unwrap() as u64,
             Some(_) => self.run(sql),
-        };
-        assert_eq!(changed, 1, "{sql}");
+        }
     }
 
     /// Has the server do something in the bench's database, and returns how many rows that was.

@@ -1,13 +1,14 @@
 //! Copies of a store, which know that they are copies.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
 
+use ring_contracts::{Request, RequestId, SignedRequest};
 use ring_core::{Halt, Record};
 use ring_relayer::store::{Location, Store, StoreError};
 
 use crate::{
     bench::Bench,
-    suite::{reserve, turn},
+    suite::{request, reserve, turn},
 };
 
 #[test]
@@ -83,4 +84,47 @@ fn a_store_at_a_server_says_how_it_is_copied_and_leaves_no_file() {
     let refused = store.snapshot().unwrap_err();
     assert!(matches!(refused, StoreError::NoCopies), "{refused}");
     assert!(!copy.exists() && !bench.path("copy.unfinished").exists());
+}
+
+/// Where the figures of docs/RUNBOOK.md come from: `cargo test --release -p ring-relayer --test store -- --ignored --nocapture
+/// a_million`.
+#[test]
+#[ignore = "takes minutes, and measures"]
+fn a_million_orders_are_copied_while_turns_are_reserved() {
+    let bench = Bench::sqlite();
+    let mut store = bench.create();
+    for batch in 0..1_000u128 {
+        let ids = (0..1_000).map(|number| RequestId::from((batch * 1_000 + number).to_be_bytes()));
+        let orders = ids.map(|id| {
+            let SignedRequest { request, signature } = request(0);
+            Record::Request(SignedRequest { request: Request { id, ..request }, signature })
+        });
+        store.commit(&orders.collect::<Vec<_>>()).unwrap();
+    }
+    let started = Instant::now();
+    let snapshot = store.snapshot().unwrap();
+    println!("until the seat goes on: {:?}", started.elapsed());
+    let copy = bench.path("copy");
+    let path = copy.clone();
+    let copying = std::thread::spawn(move || snapshot.copy_to(&path));
+    let mut waits = Vec::new();
+    let mut reserve_one = |store: &mut Store| {
+        let began = Instant::now();
+        store.commit(&reserve(&turn(waits.len() as u64 + 1, 1))).unwrap();
+        waits.push(began.elapsed());
+    };
+    while !copying.is_finished() {
+        reserve_one(&mut store);
+        store.forget_snapshot().unwrap();
+    }
+    println!("the copy of {} bytes took {:?}", fs::metadata(&copy).unwrap().len(), started.elapsed());
+    assert_eq!(copying.join().unwrap().unwrap(), 1_000_001);
+    // Now the log is moved.
+    for _ in 0..3 {
+        reserve_one(&mut store);
+        store.forget_snapshot().unwrap();
+    }
+    waits.sort();
+    println!("{} turns meanwhile, half of them within {:?}", waits.len(), waits[waits.len() / 2]);
+    println!("99 % within {:?}, the slowest {:?}", waits[waits.len() * 99 / 100], waits[waits.len() - 1]);
 }

@@ -43,5 +43,7 @@ on_both! {
     a_standby_gets_nothing_until_the_first_has_ended_and_then_all,
     what_many_requests_ended_in_is_read_back_for_each,
     a_cancellation_is_there_after_a_restart_until_its_request_has_ended,
+    alarms_are_there_after_a_restart_once_each_and_not_without_bound,
+    a_store_of_the_layout_before_is_brought_to_this_one,
     the_history_tells_of_a_cancellation_and_that_a_turn_bound_what_was_cancelled,
 }

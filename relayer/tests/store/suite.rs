@@ -9,7 +9,9 @@ use ring_contracts::{
 use ring_core::{BoundTurn, Halt as HaltReason, Message, Outcome, Phase, Record, Settled};
 use ring_relayer::{
     signer::Signer,
-    store::{Booking, Change, DurableEvent, Identity, Place, Store, StoreError, Waiting},
+    store::{
+        Booking, Change, Deliveries, DurableEvent, Identity, Place, Raised, Store, StoreError, Told, Untold, Waiting,
+    },
 };
 
 use crate::bench::{Bench, DOMAIN};
@@ -386,4 +388,76 @@ pub(crate) fn what_was_booked_is_there_after_a_restart_as_long_as_it_counts(benc
     store.book(&[booking(5, 1_201, 9_000)]).unwrap();
     let kept = [booking(2, 1_000, 9_000), booking(4, 1_200, 9_000), booking(5, 1_201, 9_000)];
     assert_eq!(store.bookings(LONGEST).unwrap(), kept);
+}
+
+pub(crate) fn alarms_are_there_after_a_restart_once_each_and_not_without_bound(bench: &Bench) {
+    let raised = |reasons: &[&str]| {
+        let mut raised = Raised::default();
+        reasons.iter().for_each(|reason| raised.add(reason));
+        raised
+    };
+    let untold = |store: &Store, name: &str| {
+        let Untold { missed, alarms } = store.untold(name).unwrap();
+        (missed, alarms.into_iter().map(|alarm| alarm.reason).collect::<Vec<_>>())
+    };
+    let mut store = bench.create();
+    store.follow_alarms("pager", true).unwrap();
+    // With records, and alone.
+    store.commit_with(&reserve(&turn(1, 1)), &raised(&["one", "two", "one"])).unwrap();
+    store.commit_with(&[], &raised(&["three"])).unwrap();
+    store.follow_alarms("late", true).unwrap();
+    store.follow_alarms("pager", true).unwrap();
+    store.close();
+    let mut store = bench.open().unwrap().0;
+    assert_eq!(untold(&store, "pager"), (0, ["two", "one", "three"].map(str::to_owned).to_vec()));
+    assert_eq!((untold(&store, "late"), untold(&store, "nobody")), ((0, vec![]), (0, vec![])));
+
+    // The same again comes once more, also to those who were told before; under a later number.
+    let told = store.untold("pager").unwrap().alarms[1].number;
+    let alarms = [("pager".to_owned(), Told { number: Some(told), missed: 0 })].into();
+    store.note_deliveries(&Deliveries { alarms, ..Deliveries::default() }).unwrap();
+    assert_eq!(untold(&store, "pager").1, ["three"]);
+    store.commit_with(&[], &raised(&["one"])).unwrap();
+    assert_eq!(
+        (untold(&store, "pager").1, untold(&store, "late").1),
+        (vec!["three".into(), "one".into()], vec!["one".into()])
+    );
+
+    // A flood: only the newest stay, and it is known how many did not.
+    for round in 0..3 {
+        let flood: Vec<String> = (0..150).map(|number| format!("{round} {number}")).collect();
+        store.commit_with(&[], &raised(&flood.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+    }
+    store.close();
+    let mut store = bench.open().unwrap().0;
+    let (missed, alarms) = untold(&store, "pager");
+    assert_eq!((missed, alarms.len(), &alarms[0][..], &alarms[255][..]), (196, 256, "1 44", "2 149"));
+    let alarms = [("pager".to_owned(), Told { number: None, missed: 196 })].into();
+    store.note_deliveries(&Deliveries { alarms, ..Deliveries::default() }).unwrap();
+    assert_eq!(untold(&store, "pager").0, 0);
+    // One that nobody can print is cut, and no reason to stop.
+    let long = "ä".repeat(3_000);
+    store.commit_with(&[], &raised(&[&long[..]])).unwrap();
+    assert_eq!(untold(&store, "late").1.pop().unwrap(), "ä".repeat(1_000));
+    store.follow_alarms("pager", false).unwrap();
+    assert_eq!(untold(&store, "pager"), (0, vec![]));
+    store.verify().unwrap();
+}
+
+pub(crate) fn a_store_of_the_layout_before_is_brought_to_this_one(bench: &Bench) {
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(1, 1))).unwrap();
+    let records = store.verify().unwrap();
+    store.close();
+    for statement in ["DROP TABLE alarms", "DROP TABLE alarm_deliveries", "UPDATE identity SET version = 5"] {
+        bench.execute(statement);
+    }
+    let mut store = bench.open().unwrap().0;
+    store.follow_alarms("pager", true).unwrap();
+    assert_eq!(store.verify().unwrap(), records);
+    store.close();
+    bench.alter("UPDATE identity SET version = 4");
+    assert!(matches!(bench.open(), Err(StoreError::OtherVersion { found: 4, .. })));
+    bench.alter("UPDATE identity SET version = 7");
+    assert!(matches!(bench.open(), Err(StoreError::OtherVersion { found: 7, .. })));
 }

@@ -26,8 +26,8 @@ pub(super) trait Session: Send {
     /// Becomes the one that may write, if nobody else is.
     fn take(&self) -> Result<bool, StoreError>;
 
-    /// Makes the tables of a new store, inside a transaction.
-    fn make_tables(&self) -> Result<(), StoreError>;
+    /// Makes the tables that came after a layout, inside a transaction; after 0 all of them.
+    fn make_tables(&self, layout: i64) -> Result<(), StoreError>;
 
     /// Begins a transaction that fails unless this process is still the one that may write.
     fn begin(&self) -> Result<(), StoreError>;
@@ -136,6 +136,11 @@ impl std::fmt::Debug for Database {
     }
 }
 
+/// The statements of the layouts that came after one.
+fn tables_since<const N: usize>(layout: i64, all: [(i64, &'static str); N]) -> String {
+    all.into_iter().filter(|(of, _)| *of > layout).map(|(_, statements)| statements).collect()
+}
+
 /// A transaction. Dropped, it never was.
 pub(super) struct Transaction<'a> {
     database: &'a Database,
@@ -143,8 +148,8 @@ pub(super) struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    pub(super) fn make_tables(&self) -> Result<(), StoreError> {
-        self.database.0.make_tables()
+    pub(super) fn make_tables(&self, layout: i64) -> Result<(), StoreError> {
+        self.database.0.make_tables(layout)
     }
 
     pub(super) fn write(&self, sql: &'static str, values: Values) -> Result<(), StoreError> {

@@ -30,7 +30,7 @@ use tokio_postgres::{
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{Frozen, Row, Session, StoreError, Value, Values};
+use super::{Frozen, Row, Session, StoreError, Value, Values, tables_since};
 use crate::postgres::{Access, Carrier, describe};
 
 /// After so long the server ends a session that says nothing, and a network that is silent counts as gone: that is how long
@@ -169,9 +169,10 @@ impl Session for Postgres {
         Ok(row.try_get(0)?)
     }
 
-    fn make_tables(&self) -> Result<(), StoreError> {
+    fn make_tables(&self, layout: i64) -> Result<(), StoreError> {
         self.send([])?;
-        Ok(block_on(self.client.batch_execute(include_str!("postgres.sql")))?)
+        let missing = tables_since(layout, [(5, include_str!("postgres.sql")), (6, include_str!("postgres_6.sql"))]);
+        Ok(block_on(self.client.batch_execute(&missing))?)
     }
 
     fn take(&self) -> Result<bool, StoreError> {

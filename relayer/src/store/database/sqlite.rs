@@ -12,7 +12,7 @@ use rusqlite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Frozen, Row, Session, StoreError, Value, Values, filesystem::ensure_local, frozen::Reading};
+use super::{Frozen, Row, Session, StoreError, Value, Values, filesystem::ensure_local, frozen::Reading, tables_since};
 
 /// After how many pages in the log they are moved into the database, as SQLite has it.
 const LOG_PAGES: u32 = 1_000;
@@ -67,8 +67,9 @@ impl Session for Sqlite {
         Ok(true)
     }
 
-    fn make_tables(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch(include_str!("sqlite.sql"))?)
+    fn make_tables(&self, layout: i64) -> Result<(), StoreError> {
+        let missing = tables_since(layout, [(5, include_str!("sqlite.sql")), (6, include_str!("sqlite_6.sql"))]);
+        Ok(self.connection.execute_batch(&missing)?)
     }
 
     fn begin(&self) -> Result<(), StoreError> {
