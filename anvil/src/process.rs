@@ -16,6 +16,8 @@ use tokio::{
 
 /// How long a process has to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
+/// In which unit Linux tells of processor time, whatever the kernel's own clock does.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A running program, in a process group of its own: a Ctrl-C on the terminal does not reach it, dropping this kills it
 /// and whatever it started.
@@ -64,6 +66,23 @@ impl Process {
         let kibibytes: u64 =
             kibibytes.ok_or_else(|| eyre!("the system says nothing of the memory of {}", self.name))?;
         Ok(kibibytes * 1_024)
+    }
+
+    /// How much processor time it has used, all its threads together.
+    ///
+    /// # Errors
+    /// It ended, or the operating system does not say.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let id = self.id().ok_or_else(|| eyre!("{} has ended: it uses no processor time", self.name))?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        let stat = stat.wrap_err_with(|| format!("how much processor time {} has used is not known", self.name))?;
+        // The name, in brackets, may hold anything; user and system time are the 14th and 15th fields.
+        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+        let ticks: u32 = fields
+            .map(str::parse::<u32>)
+            .sum::<Result<_, _>>()
+            .wrap_err_with(|| format!("the system says nothing of the processor time of {}", self.name))?;
+        Ok(TICK * ticks)
     }
 
     /// How it ended, if it did.
@@ -223,6 +242,21 @@ mod tests {
         assert!(process.resident_bytes().unwrap() > 20_000_000);
         process.kill().await;
         assert!(process.resident_bytes().is_err());
+    }
+
+    #[tokio::test]
+    async fn the_processor_time_of_a_process_grows_while_it_works_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo 1; sleep 1000";
+        let mut process = Process::spawn("shell", shell(script), &log).unwrap();
+        assert!(process.processor_time().unwrap() < Duration::from_millis(100));
+        grandchild(&log).await;
+        let worked = process.processor_time().unwrap();
+        assert!(worked >= Duration::from_millis(20), "{worked:?}");
+        assert_eq!(process.processor_time().unwrap(), worked);
+        process.kill().await;
+        assert!(process.processor_time().is_err());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use alloy::primitives::Address;
@@ -288,6 +289,15 @@ impl Seat {
     pub fn resident_bytes(&self) -> Result<u64> {
         let process = self.process.as_ref().ok_or_else(|| eyre!("seat {} does not run", self.index))?;
         process.resident_bytes()
+    }
+
+    /// How much processor time its process has used.
+    ///
+    /// # Errors
+    /// It does not run, or the operating system does not say.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let process = self.process.as_ref().ok_or_else(|| eyre!("seat {} does not run", self.index))?;
+        process.processor_time()
     }
 
     /// Writes its configuration, given all seats of the ring.

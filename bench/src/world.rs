@@ -182,6 +182,15 @@ impl World {
         Ok(memory.into_iter().max().unwrap_or_default() as f64 / 1e6)
     }
 
+    /// How much processor time the relayers and the chain have used, together.
+    ///
+    /// # Errors
+    /// One of them ended.
+    pub(crate) fn processor_time(&mut self) -> Result<Duration> {
+        let relayers: Duration = self.ring.seats().iter().map(Seat::processor_time).sum::<Result<_>>()?;
+        Ok(relayers + self.chain.process().processor_time()?)
+    }
+
     /// Who asks for payments.
     pub(crate) fn backend(&self) -> &Backend {
         &self.backend

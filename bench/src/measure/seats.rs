@@ -25,7 +25,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Section>> {
         let seen = world.watch.turns(world.deployment.domain.contract).await?;
         rings.push((world, seen));
     }
-    let mut times = vec![Vec::new(); RINGS.len()];
+    let (mut times, mut processor_times) = (vec![Vec::new(); RINGS.len()], vec![Vec::new(); RINGS.len()]);
     for run in 0..=bench.runs {
         // One ring after the other in each run, so that whatever else happens on the machine happens to all.
         for (index, (world, seen)) in rings.iter_mut().enumerate() {
@@ -33,12 +33,15 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Section>> {
             bench.show.begin(format!("seats, N = {seats}, W = {window}, run {run} of {}", bench.runs), TURNS);
             let orders = world.orders(TURNS).await?;
             turns::let_wait(world, &orders, &bench.show).await?;
+            let before = world.processor_time()?;
             let run_times = turns::times(world, TURNS, seen).await?;
+            let used = world.processor_time()? - before;
             world.settle().await?;
             world.chain.mine_at_once(false).await?;
             // The first run is not counted.
             if run > 0 {
                 times[index].push(median(&run_times));
+                processor_times[index].push(used.as_secs_f64() * 1e3 / TURNS as f64);
             }
         }
     }
@@ -61,11 +64,16 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Section>> {
     for ((seats, window), times) in RINGS.into_iter().zip(times) {
         figures.push(Figure::shown(format!("turn time, N = {seats}, W = Q = {window}"), "ms", times));
     }
+    for ((seats, window), times) in RINGS.into_iter().zip(processor_times) {
+        let name = format!("processor time a turn, N = {seats}, W = Q = {window}");
+        figures.push(Figure::shown(name, "ms", times));
+    }
     let how = vec![format!(
         "Turns of one order each, timed as with the long queue: {TURNS} orders are posted while the chain stands still, and \
          then worked off. Each ring has a chain of its own; in each run one ring works after the other, while the others have \
          nothing to do. What a seat more in the window costs is (turn time at W = 5 ÷ turn time at W = 2 − 1) ÷ 3. All seats \
-         share the machine's processors here, which they do not in real life."
+         share the machine's processors here, which they do not in real life. Processor time is what all relayers of the ring and \
+         its Anvil used together, divided by the turns."
     )];
     Ok(vec![Section { title: "More seats", how, figures }])
 }

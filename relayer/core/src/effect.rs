@@ -5,8 +5,8 @@ use ring_contracts::{B256, Bytes, Equivocation, FixedBytes, RequestId, SignedReq
 use crate::{cancel::Cancelling, message::Message, record::Record, requests::Submission};
 
 /// The outcome of one step. The driver makes all records durable, in one transaction, before it performs any action. If
-/// it cannot, it stops: a state that is ahead of its disk must not act. Records of [hearsay](Self::is_hearsay) may wait for
-/// those of a later step, and are written before them.
+/// it cannot, it stops: a state that is ahead of its disk must not act. Records that [may wait](Self::may_wait) are written
+/// before those of a later step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// What has to be remembered, in order.
@@ -16,12 +16,21 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Whether this seat at most takes note of what others propose and sign, and does nothing about it yet. Should it lose
-    /// that with its memory, it is as if it had not heard it: nobody was told that it had.
-    pub fn is_hearsay(&self) -> bool {
-        let is_heard = |record: &Record| matches!(record, Record::Content(_) | Record::Voted { .. });
+    /// Whether it does no harm if this seat loses the records with its memory, though the actions are done. So it is with
+    /// what others propose and sign, while this seat does nothing about it: it is as if it had not heard it, nobody was told
+    /// that it had. And so it is with votes, whatever is done with them: what this seat has reserved is on its disk, and is
+    /// signed again with the same content; what others have signed they tell again.
+    pub fn may_wait(&self) -> bool {
+        let is_vote = |record: &Record| matches!(record, Record::Voted { .. });
+        let is_heard = |record: &Record| is_vote(record) || matches!(record, Record::Content(_));
         let says_nothing = |action: &Action| matches!(action, Action::Changed { .. });
+        let tells_votes = |action: &Action| match action {
+            Action::Send { message, .. } => matches!(message, Message::Turn { .. } | Message::Votes { .. }),
+            Action::Submit { .. } => true,
+            action => says_nothing(action),
+        };
         self.records.iter().all(is_heard) && self.actions.iter().all(says_nothing)
+            || self.records.iter().all(is_vote) && self.actions.iter().all(tells_votes)
     }
 }
 
@@ -148,30 +157,70 @@ mod tests {
         Effects { records, actions }
     }
 
+    const NONCE: u64 = 3;
+    const DIGEST: B256 = B256::ZERO;
+    const REQUEST: RequestId = RequestId::ZERO;
+
+    fn voted() -> Record {
+        Record::Voted { nonce: NONCE, digest: DIGEST, seat: 1, signature: CompactSignature::from([0; 64]) }
+    }
+
+    fn content() -> Record {
+        Record::Content(Turn::void(0, 1, NONCE))
+    }
+
+    /// What is done with votes.
+    fn with_votes() -> Vec<Action> {
+        let (turn, votes) = (Turn::void(0, 1, NONCE), Vec::new());
+        vec![
+            Action::Send {
+                to: 1,
+                message: Message::Votes { epoch: 1, nonce: NONCE, digest: DIGEST, votes: votes.clone() },
+            },
+            Action::Send { to: 1, message: Message::Turn { turn: turn.clone(), requests: Vec::new(), votes } },
+            Action::Submit { turn, digest: DIGEST, witness: Bytes::new() },
+            Action::Changed { request: REQUEST },
+        ]
+    }
+
+    /// What must not be done before all is on disk.
+    fn others() -> Vec<Action> {
+        vec![
+            Action::Sign { nonce: NONCE, digest: DIGEST },
+            Action::Send { to: 1, message: Message::Explain { nonce: NONCE } },
+            Action::Explain { to: 1, nonce: NONCE },
+            Action::Accepted { request: REQUEST },
+            Action::Alarm { reason: String::new() },
+        ]
+    }
+
     #[test]
-    fn what_others_propose_and_sign_is_hearsay_until_something_is_done_about_it() {
-        let (nonce, digest, request) = (3, B256::ZERO, RequestId::ZERO);
-        let content = Record::Content(Turn::void(0, 1, nonce));
-        let voted = Record::Voted { nonce, digest, seat: 1, signature: CompactSignature::from([0; 64]) };
-        let heard = vec![content, voted];
-        assert!(effects(heard.clone(), vec![Action::Changed { request }]).is_hearsay());
+    fn what_others_propose_and_sign_may_wait_until_something_is_done_about_it() {
+        let heard = vec![content(), voted()];
+        assert!(effects(heard.clone(), vec![Action::Changed { request: REQUEST }]).may_wait());
         for record in [
-            Record::Reserved { nonce, digest, void: false },
-            Record::Settled { request, outcome: crate::Outcome::Expired },
-            Record::Joined { epoch: 1, nonce },
+            Record::Reserved { nonce: NONCE, digest: DIGEST, void: false },
+            Record::Settled { request: REQUEST, outcome: crate::Outcome::Expired },
+            Record::Joined { epoch: 1, nonce: NONCE },
             Record::EpochOver { epoch: 1 },
             Record::Halted(crate::Halt::HaltedOnChain),
         ] {
-            assert!(!effects([heard.clone(), vec![record.clone()]].concat(), vec![]).is_hearsay(), "{record:?}");
+            assert!(!effects([heard.clone(), vec![record.clone()]].concat(), vec![]).may_wait(), "{record:?}");
         }
-        for action in [
-            Action::Sign { nonce, digest },
-            Action::Send { to: 1, message: Message::Explain { nonce } },
-            Action::Explain { to: 1, nonce },
-            Action::Accepted { request },
-            Action::Alarm { reason: String::new() },
-        ] {
-            assert!(!effects(heard.clone(), vec![action.clone()]).is_hearsay(), "{action:?}");
+        let changed = |action: &Action| matches!(action, Action::Changed { .. });
+        for action in with_votes().into_iter().filter(|action| !changed(action)).chain(others()) {
+            assert!(!effects(heard.clone(), vec![action.clone()]).may_wait(), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn votes_may_wait_whatever_is_done_with_them() {
+        assert!(effects(vec![voted()], with_votes()).may_wait());
+        for record in [content(), Record::Reserved { nonce: NONCE, digest: DIGEST, void: false }] {
+            assert!(!effects(vec![voted(), record], with_votes()).may_wait());
+        }
+        for action in others() {
+            assert!(!effects(vec![voted()], vec![action.clone()]).may_wait(), "{action:?}");
         }
     }
 }

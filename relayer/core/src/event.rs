@@ -118,7 +118,7 @@ pub struct ChainView {
     pub final_epoch: u32,
     /// The turns executed, from [`State::first_open_nonce`](crate::State::first_open_nonce) up to the head, in order.
     pub turns: Vec<ObservedTurn>,
-    /// What may still be spent, at the head.
+    /// What may still be spent: at the head if this seat may sign the next turn, else some blocks before it.
     pub allowances: BTreeMap<Address, Allowance>,
     /// Which calls the ring may make beside paying its main asset, at the head.
     pub permissions: Permissions,

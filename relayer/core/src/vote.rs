@@ -18,7 +18,7 @@ use crate::{
 /// How much of a turn peers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
-    /// The votes for it, and only those who can add theirs or send it: whoever proposed it tells all peers the rest.
+    /// The votes for it, and only those who wait for them: whoever proposed it tells all peers the rest.
     Votes,
     /// All that those who are not known to have it need, and all peers.
     Whole,
@@ -490,13 +490,19 @@ impl State {
         self.last_sent.insert(Resend::Turn { nonce }, self.now);
         let (epoch, void_digest) = (void.id().epoch, void.digest(&self.settings.domain));
         let charter = &self.settings.charter;
-        let told = |peer: &usize| share == Share::Whole || charter.position_in_window(nonce, *peer).is_some();
+        // Where every seat has to sign, nobody waits for the votes of others but the last, which sends the turn.
+        let last = usize::from(charter.window) - 1;
+        let waits = |position| charter.quorum < charter.window || position == last;
+        let told = |peer: &usize| share == Share::Whole || charter.position_in_window(nonce, *peer).is_some_and(waits);
+        let mut peers: Vec<usize> = self.peers().filter(told).collect();
+        // The others only take note of it.
+        peers.sort_by_key(|peer| charter.position_in_window(nonce, *peer).is_none());
         for (digest, votes) in &slot.votes {
             let votes: Vec<Vote> =
                 votes.iter().map(|(seat, signature)| Vote { seat: *seat, signature: *signature }).collect();
             let turn = if *digest == void_digest { Some(&void) } else { slot.contents.get(digest) };
             let Some(turn) = turn else { continue };
-            for to in self.peers().filter(told) {
+            for to in peers.iter().copied() {
                 let has_it = slot.seen_by.get(digest).is_some_and(|peers| peers.contains(to));
                 let message = match !turn.is_void() && (has_it || share == Share::Votes) {
                     true => Message::Votes { epoch, nonce, digest: *digest, votes: votes.clone() },

@@ -32,16 +32,26 @@ impl Meter {
     }
 }
 
+/// After how many blocks they are read again, though no event has told of a change.
+const MOST_BLOCKS: u64 = 32;
+
 /// What there is to spend, and what was spent of the limits, as of one head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Funds {
     /// Of the assets beside the main one.
     limits: Vec<IRingMultisig::LimitView>,
     /// Of the assets that say what the treasury has of them.
     balances: BTreeMap<Address, U256>,
+    /// The number of the block they were read in.
+    read_in: u64,
 }
 
 impl Funds {
+    /// Whether they will do at this head for a seat that does not sign.
+    pub(super) fn is_recent(&self, head: Header) -> bool {
+        (self.read_in..self.read_in.saturating_add(MOST_BLOCKS)).contains(&head.number)
+    }
+
     /// What may be spent, by asset. One that is not in it may not be spent.
     pub(super) fn allowances(
         &self,
@@ -83,7 +93,7 @@ pub(super) async fn read(rpc: &Rpc, settings: &WatcherSettings, head: Header) ->
         Ok(limits.unwrap_or_default())
     };
     let (limits, balances) = try_join!(limits, try_join_all(balances))?;
-    Ok(Funds { limits, balances: balances.into_iter().flatten().collect() })
+    Ok(Funds { limits, balances: balances.into_iter().flatten().collect(), read_in: head.number })
 }
 
 /// The first second at which the ring's next turn executes, as far as its interval and its turns a period go, seen from a

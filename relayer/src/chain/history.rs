@@ -55,6 +55,8 @@ struct Kept {
 struct Recent {
     /// The last head.
     head: Header,
+    /// Whether the RPC was asked for its logs, and gave them.
+    by_hash: bool,
     turns: Turns,
 }
 
@@ -69,6 +71,11 @@ impl History {
     /// Whether this head follows the last one.
     pub(super) fn is_followed_by(&self, head: Header) -> bool {
         self.recent.as_ref().is_some_and(|recent| recent.head.hash == head.parent)
+    }
+
+    /// Whether this head follows the last one, and the RPC can be expected to tell which events it brings: it did the last time.
+    pub(super) fn tells_of(&self, head: Header) -> bool {
+        self.is_followed_by(head) && self.recent.as_ref().is_some_and(|recent| recent.by_hash)
     }
 
     /// All turns from nonce `first` on that the blocks from `from` to `head` hold, as of `head`. Dropped midway, it goes on
@@ -86,7 +93,7 @@ impl History {
             match self.pieces.read_block(rpc, head).await {
                 Ok((new, extent)) => {
                     new.into_values().try_for_each(|turn| insert(&mut turns, turn))?;
-                    return Ok((self.take_in(turns, first, finalized, head)?, extent));
+                    return Ok((self.take_in((turns, true), first, finalized, head)?, extent));
                 }
                 // Not all RPCs take the hash of a block here.
                 Err(Fault::Refused { .. }) => {}
@@ -96,7 +103,7 @@ impl History {
         let recent = self.read_range(rpc, (first, from), finalized, head).await?;
         // It was read by numbers: only now is it known to belong to this head.
         rpc.check_in_chain(head).await?;
-        Ok((self.take_in(recent, first, finalized, head)?, Extent::Unknown))
+        Ok((self.take_in((recent, false), first, finalized, head)?, Extent::Unknown))
     }
 
     /// Reads and keeps what is final, and returns what is not.
@@ -133,7 +140,13 @@ impl History {
     }
 
     /// Keeps what has become final of the turns that were not, remembers the others for the next head, and returns all.
-    fn take_in(&mut self, recent: Turns, first: u64, finalized: Header, head: Header) -> Result<Turns, Fault> {
+    fn take_in(
+        &mut self,
+        (recent, by_hash): (Turns, bool),
+        first: u64,
+        finalized: Header,
+        head: Header,
+    ) -> Result<Turns, Fault> {
         let Some(kept) = &mut self.kept else { return Ok(recent) };
         let (done, open): (Turns, Turns) = recent.into_iter().partition(|(_, turn)| turn.block <= finalized.number);
         done.into_values().try_for_each(|turn| insert(&mut kept.turns, turn))?;
@@ -142,7 +155,7 @@ impl History {
         let mut all = kept.turns.clone();
         open.values().cloned().try_for_each(|turn| insert(&mut all, turn))?;
         all.retain(|nonce, _| *nonce >= first);
-        self.recent = Some(Recent { head, turns: open });
+        self.recent = Some(Recent { head, by_hash, turns: open });
         Ok(all)
     }
 

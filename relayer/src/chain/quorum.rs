@@ -22,6 +22,7 @@ use ring_contracts::{Domain, IRingMultisig::RingView, RingMultisig};
 use ring_core::ChainView;
 
 use super::{
+    allowance::Funds,
     connection::Endpoints,
     disagreement::{self, Contradiction},
     endpoint::Endpoint,
@@ -29,7 +30,7 @@ use super::{
     finality::Finality,
     heads::Told,
     rpc::{Header, Rpc},
-    view::{Standing, Viewer},
+    view::{Known, Seen, Standing, Viewer},
     watcher::{Cursor, WatcherSettings},
 };
 
@@ -37,8 +38,8 @@ use super::{
 const GRACE: Duration = Duration::from_millis(500);
 /// How many blocks below their heads RPCs may be on different ones: forks that are not final are hardly ever longer.
 const LONGEST_FORK: u64 = 8;
-/// Of how many blocks is remembered how the ring stood in them: on most chains a block is final before so many follow.
-const STANDINGS: usize = 128;
+/// How many blocks are remembered, and how the ring stood in them: on most chains a block is final before so many follow.
+const REMEMBERED: usize = 128;
 
 /// Looks at the chain through all RPCs.
 #[derive(Debug)]
@@ -49,7 +50,10 @@ pub(super) struct Quorum {
     settings: WatcherSettings,
     /// The head of the last view.
     seen: Option<Header>,
+    line: Line,
     standings: Standings,
+    /// What there was to spend in the last view.
+    funds: Option<Funds>,
     /// The most that a view showed to be final.
     floor: Floor,
 }
@@ -75,10 +79,33 @@ impl Standings {
         if self.of(block).is_some() {
             return;
         }
-        if self.0.len() == STANDINGS {
+        if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
         self.0.push_back((block, standing));
+    }
+}
+
+/// The last heads, as long as each is the parent of the next: what is below a head follows from its parent's hash.
+#[derive(Debug, Default)]
+struct Line(VecDeque<Header>);
+
+impl Line {
+    fn note(&mut self, head: Header) {
+        if self.0.back().is_some_and(|last| last.hash != head.parent) {
+            self.0.clear();
+        }
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(head);
+    }
+
+    /// The block at this height that is below `head`, if it is known.
+    fn below(&self, head: Header, number: u64) -> Option<Header> {
+        let last = self.0.back().filter(|last| last.hash == head.parent || **last == head)?;
+        let back = usize::try_from(last.number.checked_sub(number)?).ok()?;
+        self.0.iter().rev().nth(back).copied().filter(|block| block.number == number)
     }
 }
 
@@ -99,7 +126,8 @@ impl Quorum {
     pub(super) fn new(endpoints: Endpoints, settings: WatcherSettings) -> Self {
         let viewers = endpoints.all().iter().map(|endpoint| Viewer::new(endpoint.rpc().clone(), settings.clone()));
         let viewers = viewers.collect();
-        Self { endpoints, viewers, settings, seen: None, standings: Standings::default(), floor: Floor::default() }
+        let (line, standings, floor) = (Line::default(), Standings::default(), Floor::default());
+        Self { endpoints, viewers, settings, seen: None, line, standings, funds: None, floor }
     }
 
     /// The chain as of its head, or `None` if that is the head of the last view. `told`: there is probably a new head, perhaps
@@ -112,14 +140,16 @@ impl Quorum {
         }
         self.check_not_going_back(&tips, head).await?;
         let (finalized, members) = self.finalized(&tips, members, head).await?;
-        let view = self.view(cursor, &members, head, finalized).await;
-        if matches!(view, Err(Fault::Disagreement(_))) {
+        let seen = self.view(cursor, &members, head, finalized).await;
+        if matches!(seen, Err(Fault::Disagreement(_))) {
             // Perhaps one of them did not tell of a change in time.
             self.viewers.iter_mut().for_each(Viewer::forget_rules);
+            self.funds = None;
         }
-        let view = view?;
+        let Seen { view, funds } = seen?;
         self.check_not_behind(view.final_nonce, finalized, cursor)?;
-        self.seen = Some(head);
+        (self.seen, self.funds) = (Some(head), Some(funds));
+        self.line.note(head);
         self.standings.note(head.hash, Standing { nonce: view.nonce, epoch: view.epoch });
         self.standings.note(finalized.hash, Standing { nonce: view.final_nonce, epoch: view.final_epoch });
         if view.final_nonce > self.floor.nonce {
@@ -223,7 +253,11 @@ impl Quorum {
         match (tip.finalized, self.settings.finality) {
             (Some(block), _) => Ok(block),
             (None, Finality::Depth(blocks)) => {
-                self.block_at(tip.place, tip.head.number.saturating_sub(blocks), [tip.head]).await
+                let number = tip.head.number.saturating_sub(blocks);
+                match self.line.below(tip.head, number) {
+                    Some(block) => Ok(block),
+                    None => self.block_at(tip.place, number, [tip.head]).await,
+                }
             }
             (None, Finality::Finalized) => final_block(self.rpc(tip.place), BlockNumberOrTag::Finalized).await,
             (None, Finality::Safe) => final_block(self.rpc(tip.place), BlockNumberOrTag::Safe).await,
@@ -253,13 +287,13 @@ impl Quorum {
         members: &[usize],
         head: Header,
         finalized: Header,
-    ) -> Result<ChainView, Fault> {
-        let known = self.standings.of(finalized.hash);
+    ) -> Result<Seen, Fault> {
+        let known = Known { standing: self.standings.of(finalized.hash), funds: self.known_funds(members, head) };
         let viewers = self.viewers.iter_mut().enumerate().filter(|(place, _)| members.contains(place));
-        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, head, (finalized, known))));
+        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, head, finalized, known.clone())));
         let views = sift(&self.endpoints, gather(views, self.endpoints.agree()).await);
         let all = self.endpoints.all();
-        let named = views.0.iter().map(|(place, view)| (all[*place].name(), view));
+        let named = views.0.iter().map(|(place, seen)| (all[*place].name(), &seen.view));
         let different =
             named.clone().zip(named.skip(1)).find_map(|(one, other)| disagreement::of_views(head, one, other));
         different.map_or(Ok(()), disagree)?;
@@ -270,7 +304,16 @@ impl Quorum {
                 tracing::info!(rpc = endpoint.name(), "an RPC can be used again");
             }
         }
-        views.into_iter().next().map(|(_, view)| view).ok_or_else(|| Fault::Malformed("there is no RPC".into()))
+        views.into_iter().next().map(|(_, seen)| seen).ok_or_else(|| Fault::Malformed("there is no RPC".into()))
+    }
+
+    /// What there was to spend before this head, if that will do: this seat is not expected to sign the next turn, and all
+    /// members can tell whether it has to be read again. All of them have it from the same block, or none.
+    fn known_funds(&self, members: &[usize], head: Header) -> Option<Funds> {
+        let nonce = self.seen.and_then(|seen| self.standings.of(seen.hash))?.nonce;
+        let may_sign = [nonce, nonce + 1].into_iter().any(|nonce| self.settings.may_sign(nonce));
+        let all_tell = members.iter().all(|place| self.viewers[*place].tells_of(head));
+        self.funds.as_ref().filter(|funds| !may_sign && all_tell && funds.is_recent(head)).cloned()
     }
 
     /// A view in which final turns are missing means that the chain broke its finality, and halts the ring. RPCs that are

@@ -12,19 +12,22 @@ use alloy::{
     rpc::client::WsConnect,
     transports::{TransportErrorKind, TransportResult},
 };
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use reqwest::Url;
+use serde_json::value::RawValue;
 use tokio::{
     net::TcpStream,
     time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{Message, client::IntoClientRequest as _},
+    tungstenite::{Error, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 /// The first pause between attempts to reconnect; alloy doubles it up to half a minute.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// How many bytes are read at once. All of it is overwritten with zeros before each read; answers are short.
+const READ_BUFFER: usize = 8 * 1024;
 /// After how long without any word the other end is asked whether it is there, and then given up.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -40,7 +43,9 @@ impl PubSubConnect for Socket {
 
     async fn connect(&self) -> TransportResult<ConnectionHandle> {
         let request = WsConnect::new(self.0.as_str()).into_client_request().map_err(TransportErrorKind::custom)?;
-        let (socket, _) = connect_async_with_config(request, None, true).await.map_err(TransportErrorKind::custom)?;
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let connected = connect_async_with_config(request, Some(config), true).await;
+        let (socket, _) = connected.map_err(TransportErrorKind::custom)?;
         let (handle, interface) = ConnectionHandle::new();
         tokio::spawn(serve(socket, interface));
         Ok(handle.with_max_retries(u32::MAX).with_retry_interval(RECONNECT_INTERVAL))
@@ -56,7 +61,7 @@ async fn serve(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>, mut inter
         let well = tokio::select! {
             question = interface.recv_from_frontend() => match question {
                 Some(question) => {
-                    let sent = socket.send(Message::text(question.get())).await.is_ok();
+                    let sent = send(&mut socket, question, &mut interface).await.is_ok();
                     acknowledge_at_once(&socket);
                     sent
                 }
@@ -82,6 +87,21 @@ async fn serve(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>, mut inter
             return;
         }
     }
+}
+
+/// Sends a question, and those that wait behind it along with it: each is a message by itself, but all go out at once.
+async fn send(
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    first: Box<RawValue>,
+    interface: &mut ConnectionInterface,
+) -> Result<(), Error> {
+    let mut next = Some(first);
+    while let Some(question) = next {
+        socket.feed(Message::text(question.get())).await?;
+        // One that waits no longer is noticed by whoever receives next.
+        next = interface.recv_from_frontend().now_or_never().flatten();
+    }
+    socket.flush().await
 }
 
 /// Has the answer that comes next acknowledged without delay. The system forgets it, so it is told again and again.

@@ -5,7 +5,7 @@ use ring_contracts::{IRingMultisig, RingMultisig};
 use ring_core::{ChainView, ObservedTurn};
 
 use super::{
-    allowance,
+    allowance::{self, Funds},
     fault::Fault,
     history::{Extent, History},
     rpc::{Header, Rpc},
@@ -26,6 +26,22 @@ impl Standing {
     }
 }
 
+/// What was agreed on before, and holds.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// How the ring stood in the final block.
+    pub(super) standing: Option<Standing>,
+    /// What there was to spend, unless this seat is expected to sign the next turn.
+    pub(super) funds: Option<Funds>,
+}
+
+/// A view, and what of it may do for the next one.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) view: ChainView,
+    pub(super) funds: Funds,
+}
+
 /// Looks at the chain through one RPC.
 #[derive(Debug)]
 pub(super) struct Viewer {
@@ -41,20 +57,26 @@ impl Viewer {
         Self { rpc, settings, history, rules: None }
     }
 
-    /// The chain as of `head`, of which a block is final, in which the ring may be known to have stood like this.
+    /// The chain as of `head`, of which a block is final.
     pub(super) async fn view(
         &mut self,
         cursor: Cursor,
         head: Header,
-        finalized: (Header, Option<Standing>),
-    ) -> Result<ChainView, Fault> {
-        let view = self.read(cursor, head, finalized).await;
-        if let Err(Fault::Inconsistent(_)) = view {
+        finalized: Header,
+        known: Known,
+    ) -> Result<Seen, Fault> {
+        let seen = self.read(cursor, head, finalized, known).await;
+        if let Err(Fault::Inconsistent(_)) = seen {
             // What was kept may be what is wrong.
             self.history.forget();
             self.rules = None;
         }
-        view
+        seen
+    }
+
+    /// Whether this head follows the last one, and the RPC can be expected to tell what it changes.
+    pub(super) fn tells_of(&self, head: Header) -> bool {
+        self.history.tells_of(head)
     }
 
     /// Has them read again.
@@ -62,32 +84,28 @@ impl Viewer {
         self.rules = None;
     }
 
-    async fn read(
-        &mut self,
-        cursor: Cursor,
-        head: Header,
-        (finalized, known): (Header, Option<Standing>),
-    ) -> Result<ChainView, Fault> {
+    async fn read(&mut self, cursor: Cursor, head: Header, finalized: Header, known: Known) -> Result<Seen, Fault> {
         let Self { rpc, settings, history, rules } = self;
         let (contract, question) = (settings.domain.contract, RingMultisig::getRingCall { ringId: settings.ring });
         // Whether they may still be good is known only with the events of the head.
         let known_rules = rules.take().filter(|rules| history.is_followed_by(head) && rules.is_recent(head));
         let state = async {
             let final_ring = async {
-                match known {
+                match known.standing {
                     Some(_) => Ok(None),
                     None => rpc.view(contract, &question, finalized.hash).await,
                 }
             };
             let fresh_rules = known_rules.is_none().then(|| rules::read(rpc, settings, head));
             let fresh_rules = async { OptionFuture::from(fresh_rules).await.transpose() };
-            let funds = allowance::read(rpc, settings, head);
-            try_join!(rpc.view(contract, &question, head.hash), final_ring, fresh_rules, funds)
+            let fresh_funds = known.funds.is_none().then(|| allowance::read(rpc, settings, head));
+            let fresh_funds = async { OptionFuture::from(fresh_funds).await.transpose() };
+            try_join!(rpc.view(contract, &question, head.hash), final_ring, fresh_rules, fresh_funds)
         };
         let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), finalized, head);
         // Not cut short when the other fails: what was read of a long history is kept.
         let (state, turns) = join!(state, turns);
-        let ((ring, final_ring, fresh_rules, funds), (turns, extent)) = (state?, turns?);
+        let ((ring, final_ring, fresh_rules, fresh_funds), (turns, extent)) = (state?, turns?);
         let current = match fresh_rules.or(known_rules.filter(|_| extent == Extent::OnlyTurns)) {
             Some(current) => current,
             None => rules::read(rpc, settings, head).await?,
@@ -95,15 +113,21 @@ impl Viewer {
         let current = rules.insert(current);
         let ring =
             ring.ok_or_else(|| Fault::Malformed(format!("no contract at {contract} in block {}", head.number)))?;
+        let nonce = ring.nonce.to();
+        let may_hold = extent == Extent::OnlyTurns && !settings.may_sign(nonce);
+        let funds = match fresh_funds.or(known.funds.filter(|_| may_hold)) {
+            Some(funds) => funds,
+            None => allowance::read(rpc, settings, head).await?,
+        };
         // Before the contract was deployed there was no ring.
         let read = || final_ring.map_or(Standing { nonce: 0, epoch: 0 }, |ring| Standing::of(&ring));
-        let final_standing = known.unwrap_or_else(read);
+        let final_standing = known.standing.unwrap_or_else(read);
         let turns: Vec<ObservedTurn> = turns.into_values().collect();
         check(&turns, &ring, final_standing, finalized, cursor)?;
-        Ok(ChainView {
+        let view = ChainView {
             head: head.into(),
             finalized: finalized.into(),
-            nonce: ring.nonce.to(),
+            nonce,
             epoch: ring.epoch,
             halted: ring.halted,
             charter: ring.charter,
@@ -114,7 +138,8 @@ impl Viewer {
             permissions: current.permissions.clone(),
             master: current.master,
             earliest: allowance::earliest(&settings.charter, &ring, head.time),
-        })
+        };
+        Ok(Seen { view, funds })
     }
 }
 

@@ -41,6 +41,9 @@ pub struct WatcherSettings {
     pub domain: Domain,
     /// Which ring.
     pub ring: u32,
+    /// The seat that follows the chain. What may be spent is read at each head while it may sign the next turn, and else now
+    /// and then; `None`: at each head.
+    pub seat: Option<usize>,
     /// The ring's charter as announced: its main asset, cap and period.
     pub charter: Charter,
     /// Assets beside the main one whose allowances are reported.
@@ -61,6 +64,7 @@ impl WatcherSettings {
         Self {
             domain: seat.domain,
             ring: seat.ring,
+            seat: seat.charter.seat_of(seat.key),
             charter: seat.charter.clone(),
             other_assets: seat.other_assets.clone(),
             finality,
@@ -68,6 +72,11 @@ impl WatcherSettings {
             most_blocks: MOST_BLOCKS,
             longest_disagreement,
         }
+    }
+
+    /// Whether the one that follows the chain may be asked to sign this turn.
+    pub(super) fn may_sign(&self, nonce: u64) -> bool {
+        self.seat.is_none_or(|seat| self.charter.position_in_window(nonce, seat).is_some())
     }
 }
 

@@ -122,7 +122,7 @@ pub enum Command {
         from: usize,
         /// What it said, in its order.
         messages: Vec<Message>,
-        /// Answered when all of it is on disk that this seat has to keep: hearsay follows.
+        /// Answered when all of it is on disk that this seat has to keep: what may wait follows.
         reply: oneshot::Sender<()>,
     },
     /// A peer answered what it was told.

@@ -110,7 +110,7 @@ pub struct Driver {
     raised: Raised,
     /// What people have heard of.
     worries: Worries,
-    /// What is not on disk yet. Between steps only hearsay: it goes there with whatever comes next, at the next view
+    /// What is not on disk yet. Between steps only what may wait: it goes there with whatever comes next, at the next view
     /// of the chain or at the next tick.
     unwritten: Vec<Record>,
     /// When the store last took something.
@@ -337,8 +337,8 @@ impl Driver {
                 }
             }
             let started = Instant::now();
-            // A sync costs more than all else that a seat does about a turn of others.
-            if is_tick || is_view || !effects.is_hearsay() {
+            // A sync costs more than all else that a seat does about a turn.
+            if is_tick || is_view || !effects.may_wait() {
                 self.write()?;
             }
             self.edges.metrics.note_step(events, &effects, started.elapsed());

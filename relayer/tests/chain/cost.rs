@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use ring_relayer::chain::WatcherSettings;
+use alloy::primitives::{Address, U256};
+use ring_contracts::{Action, Permission};
+use ring_core::ChainView;
+use ring_relayer::chain::{Finality, WatcherSettings};
+use serde_json::json;
 
 use crate::{
     anvil::connect,
@@ -10,7 +14,7 @@ use crate::{
     proxy::{Proxy, Verdict},
     sender::{GWEI, Patience, Sender, mine_until_nonce},
     tap::Tap,
-    treasury::Treasury,
+    treasury::{CAP, RING, Treasury},
 };
 
 async fn counting(treasury: &Treasury) -> Proxy {
@@ -41,10 +45,96 @@ async fn a_head_takes_few_questions_and_one_that_was_seen_takes_none() {
     assert_eq!(others(&proxy) - other, 3);
 }
 
+#[tokio::test]
+async fn what_there_is_to_spend_is_asked_of_each_head_only_while_this_seat_may_sign() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let proxy = counting(&treasury).await;
+    // In the window of turn 2, and not in those before.
+    let settings = WatcherSettings { seat: Some(4), ..treasury.watcher_settings() };
+    let mut follower = Follower::of(connect(proxy.url()).await, settings);
+    let left = |view: &ChainView| view.allowances[&Address::ZERO].left;
+    // Until what the heads change can be told from their events.
+    let mut view = follower.view().await;
+    for _ in 0..2 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+    }
+    let asked = proxy.count("eth_getBalance");
+    treasury.anvil.set_balance(treasury.domain.contract, U256::from(5_000)).await;
+    for _ in 0..3 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+        assert_eq!(left(&view), U256::from(CAP));
+    }
+    assert_eq!(proxy.count("eth_getBalance"), asked);
+
+    // An event tells that the master changed something.
+    let permissions = vec![Permission::erc20_transfer(Address::with_last_byte(9))];
+    treasury.act(Action::SetPermissions { ring: RING, permissions }).await;
+    view = follower.until_block(view.head.number + 1).await;
+    assert_eq!(left(&view), U256::from(5_000));
+    let asked = proxy.count("eth_getBalance");
+    treasury.anvil.set_balance(treasury.domain.contract, U256::from(4_000)).await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    view = follower.until("turn 0", |view| view.nonce == 1).await;
+    assert_eq!((left(&view), proxy.count("eth_getBalance")), (U256::from(5_000), asked), "another window's turn");
+    for nonce in 1..4 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8 + 1)).await;
+        view = follower.until("the turn", |view| view.nonce == nonce + 1).await;
+        assert_eq!(left(&view), U256::from(4_000 - 100 * (nonce + 1)), "turn {nonce}");
+    }
+}
+
+#[tokio::test]
+async fn a_seat_that_comes_into_the_window_unexpectedly_asks_what_there_is_to_spend() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let settings = WatcherSettings { seat: Some(4), ..treasury.watcher_settings() };
+    let mut follower = Follower::of(treasury.anvil.endpoints.clone(), settings);
+    let mut view = follower.view().await;
+    for _ in 0..2 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+    }
+    treasury.anvil.set_balance(treasury.domain.contract, U256::from(5_000)).await;
+    treasury.anvil.ask("evm_setAutomine", json!([false])).await;
+    for nonce in 0..2 {
+        let calldata = treasury.execute(&treasury.turn(nonce, nonce as u8 + 1));
+        treasury.anvil.post(treasury.anvil.accounts[1], Some(treasury.domain.contract), calldata).await;
+    }
+    treasury.anvil.mine(1).await;
+    let next = follower.until_block(view.head.number + 1).await;
+    assert_eq!((next.nonce, next.allowances[&Address::ZERO].left), (2, U256::from(4_800)));
+}
+
+#[tokio::test]
+async fn by_depth_the_final_block_follows_from_the_heads() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let (tap, mut follower) = told_with(&treasury, |settings| settings.finality = Finality::Depth(2)).await;
+    let mut view = follower.view().await;
+    for _ in 0..3 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+    }
+    for _ in 0..4 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+        assert_eq!(view.finalized.number, view.head.number - 2);
+        assert_eq!(tap.count("eth_getBlockByNumber", &format!("{:#x}", view.finalized.number)), 0);
+    }
+}
+
 /// A watcher that looks only when it is told of a head.
 async fn told(treasury: &Treasury) -> (Tap, Follower) {
+    told_with(treasury, |_| {}).await
+}
+
+async fn told_with(treasury: &Treasury, change: impl FnOnce(&mut WatcherSettings)) -> (Tap, Follower) {
     let tap = Tap::to(&treasury.anvil.ws()).await;
-    let settings = WatcherSettings { poll_interval: Duration::from_secs(3_600), ..treasury.watcher_settings() };
+    let mut settings = WatcherSettings { poll_interval: Duration::from_secs(3_600), ..treasury.watcher_settings() };
+    change(&mut settings);
     let follower = Follower::of(connect(tap.url()).await, settings);
     (tap, follower)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::B256,
+    primitives::{B256, U256},
     sol_types::{SolCall as _, SolEvent as _},
 };
 use ring_contracts::{Bytes, IRingMultisig::RingView, RingMultisig, TurnId};
@@ -157,6 +157,35 @@ fn changed_ring(change: impl Fn(&mut RingView) + Clone + Send + 'static) -> impl
             change(&mut ring);
             *answer = json!(Bytes::from(RingMultisig::getRingCall::abi_encode_returns(&ring)));
         }))
+    }
+}
+
+#[tokio::test]
+async fn what_there_is_to_spend_is_of_one_block_whoever_was_away_and_whoever_does_not_tell_of_changes() {
+    // Seat 0 may sign neither turn 1 nor turn 2, so that it is not asked of each head.
+    for fault in [
+        |_: &Value| Verdict::Status(500),
+        |parameters: &Value| match parameters[0]["blockHash"].is_string() {
+            true => Verdict::Refuse(-32602, "no block hashes here"),
+            false => Verdict::Forward,
+        },
+    ] {
+        let treasury = Treasury::new().await;
+        let logs = move |method: &str, parameters: &Value| match method {
+            "eth_getLogs" => fault(parameters),
+            _ => Verdict::Forward,
+        };
+        let mut three = Three::of(treasury, logs, |settings| settings.seat = Some(0)).await;
+        let mut balance = 9_000;
+        for step in 0..12 {
+            three.set_fault(step % 4 == 1);
+            balance -= 1;
+            three.treasury.anvil.set_balance(three.treasury.domain.contract, U256::from(balance)).await;
+            three.treasury.anvil.mine(1).await;
+            let head = three.treasury.anvil.head().await;
+            three.follower.until_block(head).await;
+            assert_eq!(three.follower.connection.borrow().disagreement, None, "step {step}");
+        }
     }
 }
 

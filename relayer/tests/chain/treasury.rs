@@ -136,6 +136,7 @@ impl Treasury {
         WatcherSettings {
             domain: self.domain,
             ring: RING,
+            seat: None,
             charter: self.charter.clone(),
             other_assets: Default::default(),
             finality: Finality::Finalized,

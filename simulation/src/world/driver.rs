@@ -139,7 +139,7 @@ impl World {
         let past = store.settled(mentioned.filter(|id| !state.is_open(*id)))?;
         let is_due = events.iter().any(|event| matches!(event, Event::Tick | Event::Chain(_)));
         let effects = state.step(events, &past);
-        let may_wait = !is_due && effects.is_hearsay();
+        let may_wait = !is_due && effects.may_wait();
         let Effects { records, actions } = effects;
         self.counts.steps += 1;
         if !records.is_empty() || !actions.is_empty() {

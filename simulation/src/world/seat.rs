@@ -53,7 +53,7 @@ pub(super) struct Process {
     pub(super) inbox: VecDeque<(Event, Option<Reply>)>,
     /// Whether it is about to look at its inbox.
     pub(super) called: bool,
-    /// What is not on disk yet: hearsay.
+    /// What is not on disk yet: what may wait.
     pub(super) unwritten: Vec<Record>,
     /// What should be on chain.
     pub(super) wanted: Option<Transaction>,

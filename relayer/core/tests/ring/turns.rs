@@ -76,8 +76,14 @@ fn a_turn_is_told_without_the_requests_that_a_peer_has_and_who_lacks_one_gets_it
 }
 
 #[test]
-fn votes_are_told_to_the_window_and_to_everybody_once_the_turn_does_not_come() {
-    let mut world = World::new(Plan::calm(5, 3, 3));
+fn votes_are_told_to_who_waits_for_them_and_to_everybody_once_the_turn_does_not_come() {
+    // Who sends the turn where all have to sign; else whoever may add its vote or send it.
+    votes_are_told(3, &[2]);
+    votes_are_told(2, &[0, 2]);
+}
+
+fn votes_are_told(quorum: u8, at_once: &[usize]) {
+    let mut world = World::new(Plan::calm(5, 3, quorum));
     let request = world.request(1, 5, FAR);
     let turn = turn_of(&world, 0, &[&request]);
     let digest = turn.digest(&domain());
@@ -93,7 +99,7 @@ fn votes_are_told_to_the_window_and_to_everybody_once_the_turn_does_not_come() {
         actions.iter().filter_map(to).collect()
     };
     let effects = seat.step(Event::Signed { nonce: 0, digest, signature });
-    assert_eq!(told(&effects.actions), [0, 2].into(), "the others of the window");
+    assert_eq!(told(&effects.actions), at_once.iter().copied().collect());
     let later: Vec<Action> = (0..16).flat_map(|_| seat.step(Event::Tick).actions).collect();
     assert_eq!(told(&later), [0, 2, 3, 4].into(), "all peers");
 }
@@ -305,9 +311,12 @@ fn the_last_of_the_window_submits_and_the_one_before_it_only_when_nothing_comes_
     world.talk();
     let submits = |world: &World| -> Vec<bool> { world.hosts.iter().map(|host| host.submission.is_some()).collect() };
     assert_eq!(submits(&world), [false, false, true]);
-    for _ in 0..4 {
+    // The ones before it wait for the votes until they are told to everybody, and then for it.
+    for _ in 0..5 {
         (0..3).for_each(|seat| world.tick(seat));
+        assert_eq!(submits(&world), [false, false, true]);
     }
+    (0..3).for_each(|seat| world.tick(seat));
     assert_eq!(submits(&world), [false, true, true]);
     for _ in 0..4 {
         (0..3).for_each(|seat| world.tick(seat));
