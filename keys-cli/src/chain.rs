@@ -50,6 +50,12 @@ impl Chain {
         Ok(Self { connection, domain })
     }
 
+    /// A contract that is not there yet.
+    pub(crate) fn to_be(connection: Connection, contract: Address) -> Self {
+        let domain = Domain { chain_id: connection.chain_id(), contract };
+        Self { connection, domain }
+    }
+
     /// The chain.
     pub fn connection(&self) -> &Connection {
         &self.connection

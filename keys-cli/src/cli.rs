@@ -12,6 +12,7 @@ use ring_contracts::RequestId;
 use crate::{
     action::{ActionCommand, FormationArgs},
     amount::Amount,
+    ceremony::CeremonyCommand,
     ledger::DerivationPath,
     paper,
     time::{self, Expiry},
@@ -30,7 +31,8 @@ Exit codes:
   5  the RPC or the relayer cannot be used
   6  the contract or the relayer refused
   7  the outcome is not known: look before you repeat
-  8  `verify` found differences";
+  8  `verify` found differences
+  9  a ceremony was stopped before its end";
 
 /// The command of a Ring Window's master and operators.
 ///
@@ -105,6 +107,9 @@ pub enum Command {
     /// A prepared or signed file as QR codes, for a machine without a network
     #[command(subcommand)]
     Qr(QrCommand),
+    /// Go through what people do together on several machines, step by step, with a written record
+    #[command(subcommand)]
+    Ceremony(CeremonyCommand),
     /// Put signed halts on a sheet to print: whoever has it can stop the rings, without a key
     EmergencyKit(EmergencyKitArgs),
     /// In the place of `sign` and `submit`, for a Safe: write what it is to call, for its Transaction Builder

@@ -11,6 +11,7 @@ use crate::{
     action::{ConsentError, DocumentError, EntitlementError},
     address_book::AddressBookError,
     amount::AmountError,
+    ceremony::CeremonyError,
     deploy::DeployError,
     description::DescriptionError,
     emergency_kit::KitError,
@@ -38,6 +39,8 @@ pub enum Error {
     AddressBook(#[from] AddressBookError),
     #[error(transparent)]
     Amount(#[from] AmountError),
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
@@ -172,6 +175,7 @@ impl Error {
         match self {
             Self::Action(_)
             | Self::Amount(_)
+            | Self::Ceremony(CeremonyError::Description { .. } | CeremonyError::Replacement { .. })
             | Self::Charter(_)
             | Self::DecimalsDiffer { .. }
             | Self::Description(
@@ -190,7 +194,8 @@ impl Error {
             | Self::Chain(ChainError::Url(_))
             | Self::Sharing(SharingError::Count(_))
             | Self::Request(RequestFailure::Url(_) | RequestFailure::Invalid(_)) => 2,
-            Self::Kit(KitError::File(_) | KitError::Qr(_)) | Self::Record(RecordError::Unwritable { .. }) => 3,
+            Self::Kit(KitError::File(_) | KitError::Qr(_))
+            | Self::Record(RecordError::InUse(_) | RecordError::Unwritable { .. }) => 3,
             Self::Kit(_) => 4,
             Self::Record(RecordError::NotRecorded { .. }) => 1,
             Self::Qr(QrError::Document(_) | QrError::NotADocument(_)) => 4,
@@ -212,7 +217,9 @@ impl Error {
             Self::Sharing(SharingError::Unlock(UnlockError::Unreachable { .. })) => 5,
             Self::Sharing(SharingError::Unlock(UnlockError::Refused(_))) => 6,
             Self::Chain(error) | Self::Ring(RingError::Chain(error)) => of_chain(error),
-            Self::Consent(_)
+            Self::Ceremony(CeremonyError::Stopped { .. }) => 9,
+            Self::Ceremony(_)
+            | Self::Consent(_)
             | Self::Deploy(_)
             | Self::Description(DescriptionError::OtherChain { .. } | DescriptionError::OtherContract { .. })
             | Self::Document(_)

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod address_book;
 pub mod amount;
+pub mod ceremony;
 pub mod chain;
 pub mod check_words;
 pub mod cli;

@@ -1,13 +1,18 @@
 //! The written record of a ceremony: what was signed and what was sent, in a file that only grows.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
+use ring_keystore::files::{self, FileError};
+
 use crate::time;
+
+/// What the words of an entry begin with, in each line.
+const INDENT: &str = "    ";
 
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,9 @@ pub enum RecordError {
         /// Why.
         reason: io::Error,
     },
+    /// Somebody else writes it.
+    #[error("the record {path} is being written by another ceremony: end that one first. Nothing was done", path = .0.display())]
+    InUse(PathBuf),
     /// What was done is not recorded.
     #[error("{what}, and the record {path} does not say so: {reason}. Write it down by hand", path = path.display())]
     NotRecorded {
@@ -50,25 +58,64 @@ impl Record {
         Ok(Self { file: Some((path.to_owned(), file)) })
     }
 
-    /// Adds what was done, on disk when this returns. `what` in one line, `words` as they were shown.
+    /// Keeps the record for one ceremony, as long as this is open.
+    ///
+    /// # Errors
+    /// `InUse`, `Unwritable`.
+    pub fn lock(&mut self) -> Result<(), RecordError> {
+        let Some((path, file)) = &self.file else { return Ok(()) };
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => RecordError::InUse(path.clone()),
+            TryLockError::Error(reason) => RecordError::Unwritable { path: path.clone(), reason },
+        })
+    }
+
+    /// Adds what was done, on disk when this returns. `what` in one line, `words` as they were shown. Answers when.
     ///
     /// # Errors
     /// `NotRecorded`.
-    pub fn add(&mut self, what: &str, words: &str) -> Result<(), RecordError> {
-        let Some((path, file)) = &mut self.file else { return Ok(()) };
-        let mut entry = format!("{}  {what}\n", time::in_utc(time::now()));
+    pub fn add(&mut self, what: &str, words: &str) -> Result<String, RecordError> {
+        let at = time::in_utc(time::now());
+        let Some((path, file)) = &mut self.file else { return Ok(at) };
+        let mut entry = format!("{at}  {what}\n");
         for line in words.lines() {
-            entry.push_str("    ");
+            entry.push_str(INDENT);
             entry.push_str(line);
             entry.push('\n');
         }
         entry.push('\n');
-        file.write_all(entry.as_bytes()).and_then(|()| file.sync_all()).map_err(|reason| RecordError::NotRecorded {
-            what: what.to_owned(),
-            path: path.clone(),
-            reason,
-        })
+        let written = file.write_all(entry.as_bytes()).and_then(|()| file.sync_all());
+        written.map_err(|reason| RecordError::NotRecorded { what: what.to_owned(), path: path.clone(), reason })?;
+        Ok(at)
     }
+}
+
+/// An entry of a record, as it is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was written.
+    pub at: String,
+    /// What was done.
+    pub what: String,
+    /// The words to it, line by line.
+    pub words: Vec<String>,
+}
+
+/// Reads a record. What a write that was cut off left, and what people wrote between the entries, is no entry.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Entry>, FileError> {
+    let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+    let mut entries: Vec<Entry> = Vec::new();
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        if let Some(words) = line.strip_prefix(INDENT) {
+            entries.iter_mut().last().into_iter().for_each(|entry| entry.words.push(words.to_owned()));
+        } else if let Some((at, what)) = line.split_once(" UTC  ") {
+            entries.push(Entry { at: format!("{at} UTC"), what: what.to_owned(), words: Vec::new() });
+        }
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]

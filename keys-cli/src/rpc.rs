@@ -137,6 +137,22 @@ impl Connection {
         &self.rpc
     }
 
+    /// What the node calls itself.
+    ///
+    /// # Errors
+    /// What an RPC can answer.
+    pub(crate) async fn client_version(&self) -> Result<String, ChainError> {
+        self.provider.get_client_version().await.map_err(|error| self.failure(error))
+    }
+
+    /// The number of the latest block.
+    ///
+    /// # Errors
+    /// What an RPC can answer.
+    pub(crate) async fn block_number(&self) -> Result<u64, ChainError> {
+        self.provider.get_block_number().await.map_err(|error| self.failure(error))
+    }
+
     pub(crate) fn provider(&self) -> &RootProvider<Ethereum> {
         &self.provider
     }

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::{
     action::{self, Document, KeystoreKey, Preparation, Wish},
     address_book::AddressBook,
+    ceremony,
     chain::Chain,
     check_words,
     cli::{
@@ -132,6 +133,10 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             };
             show_document(&document, &out, next, output)
         }
+        Command::Ceremony(command) => {
+            let held = ceremony::hold(command, connection(&global).await?, &global).await?;
+            Ok(output.result(held.in_words(), &held)?)
+        }
         Command::EmergencyKit(args) => {
             files::check_absent(&args.out)?;
             let book = AddressBook::read(global.address_book.as_deref())?;
@@ -191,10 +196,12 @@ fn store(key: &PrivateKeySigner, args: &NewArgs, output: Output) -> Result<(), E
 }
 
 fn show_address(address: Address, keystore: Option<&Path>, output: Output) -> Result<(), Error> {
+    let check_words = check_words::of_address(address);
     let value = match keystore {
-        Some(keystore) => json!({ "address": address, "keystore": keystore }),
-        None => json!({ "address": address }),
+        Some(keystore) => json!({ "address": address, "checkWords": check_words, "keystore": keystore }),
+        None => json!({ "address": address, "checkWords": check_words }),
     };
+    tell(format_args!("check words: {check_words}"));
     Ok(output.result(address, &value)?)
 }
 
@@ -442,7 +449,7 @@ async fn connection(global: &GlobalArgs) -> Result<Connection, Error> {
     Ok(Connection::open(global.rpc.as_deref().ok_or(missing)?).await?)
 }
 
-fn contract(global: &GlobalArgs) -> Result<Address, Error> {
+pub(crate) fn contract(global: &GlobalArgs) -> Result<Address, Error> {
     let missing =
         Error::Missing { what: "the contract's address", option: "--contract ADDRESS", variable: "RING_CONTRACT" };
     global.contract.ok_or(missing)

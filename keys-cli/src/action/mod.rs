@@ -19,6 +19,7 @@ pub use entitlement::EntitlementError;
 pub use formation::{FormationArgs, Lease, read_charter};
 pub use permit::PermitArgs;
 pub use signing_key::{KeystoreKey, SigningKey};
+pub(crate) use steps::check_now;
 pub use steps::{ConsentError, Preparation, direct, for_safe, prepare, sign, submit};
 pub use wish::Wish;
 pub(crate) use wish::in_smallest_unit;

@@ -268,10 +268,20 @@ pub async fn submit(
         return Err(ConsentError::OtherContract { expected, given }.into());
     }
     let chain = Chain::at(connection, expected).await?;
-    check_signature(&chain, document, &signature).await?;
-    check_currency(&chain, document).await?;
+    check_now(&chain, document).await?;
     let key = key()?;
     send(&chain, document, signature, key).await
+}
+
+/// Checks that a document fits the chain as it is now, and its signature if it has one.
+///
+/// # Errors
+/// It does not, or the chain cannot be asked.
+pub(crate) async fn check_now(chain: &Chain, document: &Document) -> Result<(), Error> {
+    if let Some(signature) = &document.signature {
+        check_signature(chain, document, signature).await?;
+    }
+    check_currency(chain, document).await
 }
 
 async fn check_signature(chain: &Chain, document: &Document, signature: &Bytes) -> Result<(), Error> {

@@ -63,18 +63,15 @@ pub async fn verify(
     connection: Connection,
     given: Option<Address>,
 ) -> Result<Verification, Error> {
-    let Domain { chain_id: described, contract } = file.domain();
-    let actual = connection.chain_id();
-    if described != actual {
-        return Err(DescriptionError::OtherChain { described, actual }.into());
-    }
+    file.check_chain(&connection)?;
+    let Domain { chain_id, contract } = file.domain();
     if let Some(given) = given.filter(|given| *given != contract) {
         return Err(DescriptionError::OtherContract { described: contract, given }.into());
     }
     let chain = Chain::at(connection, contract).await?;
     let described = file.resolve(&chain).await?;
     let mut found = Verification {
-        chain_id: actual,
+        chain_id,
         contract,
         rings: described.rings.iter().map(|ring| ring.id).collect(),
         differences: Vec::new(),

@@ -18,6 +18,7 @@ use crate::{
     deploy::Plan,
     error::Error,
     function::{Function, FunctionError, Meter},
+    rpc::Connection,
     time,
 };
 
@@ -186,6 +187,34 @@ impl DescriptionFile {
         Domain { chain_id: self.chain_id, contract: self.contract }
     }
 
+    /// Refuses an RPC of another chain.
+    ///
+    /// # Errors
+    /// `OtherChain`.
+    pub(crate) fn check_chain(&self, connection: &Connection) -> Result<(), DescriptionError> {
+        match (self.chain_id, connection.chain_id()) {
+            (described, actual) if described != actual => Err(DescriptionError::OtherChain { described, actual }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What `permit` has for each permission of a ring, in the order of the file.
+    ///
+    /// # Errors
+    /// `Permission`: a call without its name cannot be permitted.
+    pub(crate) fn permit_options(&self, ring: u32) -> Result<Vec<Vec<String>>, DescriptionError> {
+        let sections = self.ring.iter().filter(|section| section.id == ring).flat_map(|section| &section.permission);
+        let options = |section: &PermissionSection| {
+            section.permit_options().map_err(|reason| DescriptionError::Permission {
+                path: self.path.clone(),
+                ring,
+                call: section.call.clone(),
+                reason,
+            })
+        };
+        sections.map(options).collect()
+    }
+
     /// What the file means. Whole tokens are converted as the tokens themselves say.
     ///
     /// # Errors
@@ -272,6 +301,33 @@ impl RingSection {
 }
 
 impl PermissionSection {
+    fn permit_options(&self) -> Result<Vec<String>, String> {
+        let mut options = match self.target.is_zero() {
+            true => vec!["--anybody".to_owned()],
+            false => vec!["--target".to_owned(), self.target.to_string()],
+        };
+        if self.call == "bare" {
+            options.push("--bare".to_owned());
+            return Ok(options);
+        }
+        if self.call.starts_with("0x") {
+            return Err("name the function with its parameters: they say which words are addresses".to_owned());
+        }
+        options.extend(["--call".to_owned(), self.call.clone()]);
+        let meter = self.meter.as_ref().map(|meter| match meter {
+            WordOrName::Word(word) => word.to_string(),
+            WordOrName::Name(name) => name.clone(),
+        });
+        match meter.zip(self.asset) {
+            None => options.push("--unmetered".to_owned()),
+            Some((meter, asset)) => {
+                let asset = if asset.is_zero() { "native".to_owned() } else { asset.to_string() };
+                options.extend(["--meter".to_owned(), meter, "--asset".to_owned(), asset]);
+            }
+        }
+        Ok(options)
+    }
+
     fn resolve(&self) -> Result<Permission, String> {
         let meter = self.meter.clone().map(|meter| match meter {
             WordOrName::Word(word) => Meter::Word(word),

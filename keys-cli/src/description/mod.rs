@@ -5,7 +5,7 @@ mod file;
 mod write;
 
 pub use compare::{Verification, verify};
-pub use file::{DescriptionError, read};
+pub use file::{DescriptionError, DescriptionFile, read};
 pub use write::describe;
 
 use alloy::primitives::Address;

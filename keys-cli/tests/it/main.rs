@@ -4,6 +4,7 @@ mod air_gap;
 mod ceremonies;
 mod deployment;
 mod formation;
+mod guided;
 mod harness;
 mod keystores;
 mod one_step;
