@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -53,7 +53,8 @@ impl Record {
     /// `Unwritable`.
     pub fn open(path: Option<&Path>) -> Result<Self, RecordError> {
         let Some(path) = path else { return Ok(Self { file: None }) };
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let file = file.and_then(end_what_was_cut_off);
         let file = file.map_err(|reason| RecordError::Unwritable { path: path.to_owned(), reason })?;
         Ok(Self { file: Some((path.to_owned(), file)) })
     }
@@ -90,6 +91,19 @@ impl Record {
     }
 }
 
+/// An entry that a crash cut off must not be completed by the next.
+fn end_what_was_cut_off(mut file: File) -> io::Result<File> {
+    let length = file.metadata()?.len();
+    let mut end = [0; 2];
+    let is_whole = length == 0 || length > 1 && file.read_exact_at(&mut end, length - 2).map(|()| end == *b"\n\n")?;
+    if !is_whole {
+        // An empty line would complete it.
+        let line_break = if end[1] == b'\n' { "" } else { "\n" };
+        file.write_all(format!("{line_break}(the above was cut off, or written by hand)\n\n").as_bytes())?;
+    }
+    Ok(file)
+}
+
 /// An entry of a record, as it is read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -101,18 +115,24 @@ pub struct Entry {
     pub words: Vec<String>,
 }
 
-/// Reads a record. What a write that was cut off left, and what people wrote between the entries, is no entry.
+/// Reads a record. What a write that was cut off left is no entry, since an empty line ends one.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Entry>, FileError> {
     let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
-    let mut entries: Vec<Entry> = Vec::new();
+    let (mut entries, mut open): (Vec<Entry>, Option<Entry>) = (Vec::new(), None);
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         if let Some(words) = line.strip_prefix(INDENT) {
-            entries.iter_mut().last().into_iter().for_each(|entry| entry.words.push(words.to_owned()));
-        } else if let Some((at, what)) = line.split_once(" UTC  ") {
-            entries.push(Entry { at: format!("{at} UTC"), what: what.to_owned(), words: Vec::new() });
+            open.iter_mut().for_each(|entry| entry.words.push(words.to_owned()));
+        } else if line.is_empty() {
+            entries.extend(open.take());
+        } else {
+            open = line.split_once(" UTC  ").map(|(at, what)| Entry {
+                at: format!("{at} UTC"),
+                what: what.to_owned(),
+                words: Vec::new(),
+            });
         }
     }
     Ok(entries)
@@ -133,6 +153,22 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.matches(" UTC  s").count(), 2);
+        let entries = read(&path).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.what.as_str()).collect::<Vec<_>>(), ["signed a", "sent a"]);
+        assert_eq!(entries[1].words, ["HALT", "", "ring 1"]);
+        // A write that was cut off anywhere takes its own entry with it, and no other.
+        let whole = text.trim_end().len() + 1;
+        let first = text.find("\n\n").unwrap() + 2;
+        for end in first..whole {
+            let cut = folder.path().join("cut");
+            std::fs::write(&cut, &text[..end]).unwrap();
+            assert_eq!(read(&cut).unwrap(), entries[..1], "{end}");
+            Record::open(Some(&cut)).unwrap().add("later", "").unwrap();
+            let again = read(&cut).unwrap();
+            assert_eq!(again[0], entries[0]);
+            assert!(again.len() <= 2 && again.iter().all(|entry| entry.what != "sent a"), "{end}: {again:?}");
+            std::fs::remove_file(&cut).unwrap();
+        }
         assert!(text.contains("signed a\n    HALT\n    \n    ring 1\n\n") && text.contains("sent a"), "{text}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         Record::open(None).unwrap().add("nothing", "").unwrap();

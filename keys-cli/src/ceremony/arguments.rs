@@ -21,7 +21,8 @@ pub enum CeremonyCommand {
 /// How a ceremony is held.
 #[derive(Clone, Debug, Args)]
 pub struct ProceedingArgs {
-    /// The record: a file that only grows, made if it is not there. With the same one the ceremony is taken up where it was left
+    /// The record: a file that only grows, made if it is not there. With the same one the ceremony is taken up where it
+    /// was left
     #[arg(long, value_name = "FILE")]
     pub record: PathBuf,
     /// Who is there, for the record; again for each
@@ -39,7 +40,8 @@ pub struct ProceedingArgs {
     /// What those commands have that the guardian gives
     #[arg(long, value_name = "OPTIONS", default_value = "--keystore guardian.json", allow_hyphen_values = true)]
     pub guard_with: Options,
-    /// Only Anvil with its own chain id is taken, on which nothing that is signed is good anywhere else; `run` runs all steps here
+    /// Only Anvil with its own chain id is taken, on which nothing that is signed is good anywhere else; `run` runs all
+    /// steps here
     #[arg(long)]
     pub rehearsal: bool,
     /// Only print the steps that are left

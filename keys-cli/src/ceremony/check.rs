@@ -147,7 +147,8 @@ fn compare_words(address: Address, answer: &str) -> Finding {
     match answer.split_whitespace().map(str::to_lowercase).eq(expected.split(' ')) {
         true => Done(format!("its check words were read out: {expected}")),
         false => Missing(format!(
-            "{answer:?} are not the check words of {address}: it is another key, or was misheard. Do not go on before it is found"
+            "{answer:?} are not the check words of {address}: it is another key, or was misheard. Do not go on \
+             before it is found"
         )),
     }
 }

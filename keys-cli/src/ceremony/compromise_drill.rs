@@ -72,12 +72,14 @@ impl CompromiseDrill {
         };
 
         let halted = Effect::Halted { ring: *ring, epoch: epoch as u32 };
-        let mut steps = vec![
+        let mut steps =
+            vec![
             Step::new("halt", Place::Here, format!("halt ring {ring}"), Check::Chain(halted))
                 .say("By whoever is there first: the guardian as below, an operator, or a sheet of the emergency kit.")
                 .by(guarded(&["halt", "--ring", &number_of_ring])),
             Step::new("evidence", Place::Elsewhere("at the host of each seat"), "the evidence is kept", Check::Said)
-                .say("Hosts that were taken go off the network, and are not switched off. Logs of all seats; `ring-seat SEAT explain`.")
+                .say("Hosts that were taken go off the network, and are not switched off. Logs of all seats; \
+                    `ring-seat SEAT explain`.")
                 .say("Say what is known: which seats, since when, how many keys in a row around the ring."),
         ];
         for stolen in stolen {
@@ -114,8 +116,16 @@ impl CompromiseDrill {
         ));
         steps.push(
             Step::new("hosts", Place::Elsewhere("at the host of each seat"), "the seats go on", Check::Said)
-                .say(format!("`[ring]` has the new seats; `ring-seat SEAT check` says `as announced`, in epoch {}.", found.view.epoch))
-                .say(format!("A seat that keeps its key: `ring-seat SEAT resume --epoch {}`. One with a new key: `ring-seat SEAT init`.", found.view.epoch))
+                .say(format!(
+                    "`[ring]` has the new seats; `ring-seat SEAT check` says `as announced`, in epoch \
+                    {}.",
+                    found.view.epoch
+                ))
+                .say(format!(
+                    "A seat that keeps its key: `ring-seat SEAT resume --epoch {}`. One with a new key: \
+                    `ring-seat SEAT init`.",
+                    found.view.epoch
+                ))
                 .say("Start all; `GET /v1/health` answers 200."),
         );
         let turned = Effect::Turned { ring: *ring, nonce };
@@ -133,8 +143,10 @@ impl CompromiseDrill {
             steps.extend(emergency_kit(situation, authorities.guardian, std::iter::once(*ring)));
         }
         steps.push(
-            Step::new("lessons", Place::Elsewhere("with everybody who was there"), "what was learnt", Check::Said)
-                .say("`ring-keys describe --out contract.new.toml` takes the place of contract.toml. What took longest? Who could not be reached?"),
+            Step::new("lessons", Place::Elsewhere("with everybody who was there"), "what was learnt", Check::Said).say(
+                "`ring-keys describe --out contract.new.toml` takes the place of contract.toml. What took \
+                    longest? Who could not be reached?",
+            ),
         );
         Ok(steps)
     }

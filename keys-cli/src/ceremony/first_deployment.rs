@@ -153,7 +153,10 @@ impl FirstDeployment {
         if !by_contract {
             steps.push(
                 key("master-key".to_owned(), Place::Offline("the master's"), "the master", self.plan.master)
-                    .say("`ring-keys paper new --out sheet.txt`, print it twice, `ring-keys paper check`, delete the file; or `new`, or a device.")
+                    .say(
+                        "`ring-keys paper new --out sheet.txt`, print it twice, `ring-keys paper check`, delete \
+                        the file; or `new`, or a device.",
+                    )
                     .say("A second copy goes to a second place before anything is signed."),
             );
         }
@@ -222,11 +225,23 @@ impl FirstDeployment {
         let funded = Check::Funded { contract, assets };
         let mut steps = vec![
             Step::new("hosts", Place::Elsewhere("at the host of each seat"), "the relayers run", Check::Said)
-                .say("The configuration names the contract, the ring and its seats: `ring-seat SEAT check` says `as announced`.")
-                .say("`ring-seat SEAT init`, once; start it; `GET /v1/health` answers 200 at all, with their peers connected."),
+                .say(
+                    "The configuration names the contract, the ring and its seats: `ring-seat SEAT check` says `as \
+                    announced`.",
+                )
+                .say(
+                    "`ring-seat SEAT init`, once; start it; `GET /v1/health` answers 200 at all, with their peers \
+                    connected.",
+                ),
             Step::new("alerts", Place::Elsewhere("where the alerts come"), "the alerts come", Check::Said)
                 .say("Stop one seat, see the alert come, start it."),
-            Step::new("treasury", Place::Elsewhere("from any account"), format!("a little money for {contract}"), funded).or_skip(),
+            Step::new(
+                "treasury",
+                Place::Elsewhere("from any account"),
+                format!("a little money for {contract}"),
+                funded,
+            )
+            .or_skip(),
         ];
         for ring in &self.description.rings {
             let effect = Effect::Turned { ring: ring.id, nonce: 0 };
@@ -240,7 +255,8 @@ impl FirstDeployment {
             let (ring, asset) = (ring.id, asset_option(ring.charter.asset));
             steps.push(
                 step.say(format!(
-                    "ring-keys request --relayer http://SEAT:8080 --keystore requester.json --ring {ring} --pay {asset} --to 0xYOU \
+                    "ring-keys request --relayer http://SEAT:8080 --keystore requester.json --ring {ring} --pay \
+                     {asset} --to 0xYOU \
                      --amount 1 --wait"
                 ))
                 .or_skip(),

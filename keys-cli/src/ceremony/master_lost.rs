@@ -66,8 +66,14 @@ async fn with_copy(
     let (is_contract, successor_is) = (situation.is_contract(lost).await?, situation.is_contract(successor).await?);
     let mut steps = vec![
         Step::new("copy", Place::Elsewhere("at the second safe"), "a copy of the master's key", Check::Said)
-            .say("The paper (`ring-keys import`), the shares (`ring-keys import --share …`), the second keystore, the device's seed.")
-            .say("If somebody may have seen the key, he can do the same: go on without a break, and have the guardian ready to halt."),
+            .say(
+                "The paper (`ring-keys import`), the shares (`ring-keys import --share …`), the second keystore, \
+                the device's seed.",
+            )
+            .say(
+                "If somebody may have seen the key, he can do the same: go on without a break, and have the \
+                guardian ready to halt.",
+            ),
     ];
     if !is_contract {
         let step =
@@ -82,8 +88,16 @@ async fn with_copy(
         );
     }
     steps.push(
-        Step::new("announced", Place::Elsewhere("at the host of each seat"), "the relayers know the successor", Check::Said)
-            .say(format!("`ring.masters` names {successor} beside {lost}, where it names anybody; `systemctl reload`. Else the seats halt.")),
+        Step::new(
+            "announced",
+            Place::Elsewhere("at the host of each seat"),
+            "the relayers know the successor",
+            Check::Said,
+        )
+        .say(format!(
+            "`ring.masters` names {successor} beside {lost}, where it names anybody; `systemctl \
+                reload`. Else the seats halt."
+        )),
     );
     let name = successor.to_string();
     let title = format!("hand over to {successor}");
@@ -103,7 +117,10 @@ async fn with_copy(
     steps.extend(three("accept", title, &action, "the successor's", accept_with, effect, successor_is));
     steps.push(
         Step::new("afterwards", Place::Elsewhere("everywhere"), "the lost key is of no use any more", Check::Said)
-            .say(format!("`ring.masters` without {lost}; contract.toml with the new master; halts that {lost} signed in advance are burnt."))
+            .say(format!(
+                "`ring.masters` without {lost}; contract.toml with the new master; halts that {lost} \
+                signed in advance are burnt."
+            ))
             .say("How was it lost? The same must not happen to the new one."),
     );
     Ok(steps)
@@ -115,7 +132,10 @@ async fn with_nothing(situation: &Situation, lost: Address, to: Address) -> Resu
     let check = Check::DeployedElsewhere { contract: to, lost };
     let mut steps = vec![
         Step::new("search", Place::Elsewhere("everywhere"), "there is no copy", Check::Said)
-            .say("No paper, no shares, no keystore, no seed, at nobody. With any of them: `ring-keys ceremony master-lost --successor …`.")
+            .say(
+                "No paper, no shares, no keystore, no seed, at nobody. With any of them: `ring-keys ceremony \
+                master-lost --successor …`.",
+            )
             .say("Nobody halts anything from here on: a ring that is halted stays so for ever."),
         Step::new("new-contract", Place::Here, format!("another contract, of another master: {to}"), check)
             .say("`ring-keys ceremony first-deployment`, with a record of its own."),
@@ -129,9 +149,14 @@ async fn with_nothing(situation: &Situation, lost: Address, to: Address) -> Resu
         let title = format!("ring {id} pays out what its cap and lease allow");
         steps.push(
             Step::new(format!("pay-out-{id}"), Place::Elsewhere("where the backend is"), title, Check::Said)
-                .say(format!("At most {amount} in {} s, lease {}. {over}", ring.charter.period, terms::lease(&ring.charter, now)))
                 .say(format!(
-                    "ring-keys request --relayer http://SEAT:8080 --keystore requester.json --ring {id} --pay {asset} --to {to} --amount …"
+                    "At most {amount} in {} s, lease {}. {over}",
+                    ring.charter.period,
+                    terms::lease(&ring.charter, now)
+                ))
+                .say(format!(
+                    "ring-keys request --relayer http://SEAT:8080 --keystore requester.json --ring {id} --pay \
+                     {asset} --to {to} --amount …"
                 ))
                 .or_skip(),
         );

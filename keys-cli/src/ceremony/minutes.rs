@@ -11,6 +11,9 @@ use crate::{
     record::{self, Record},
 };
 
+/// What the line begins with that says up to which block the contract's events are in the record.
+pub(super) const BLOCK: &str = "block";
+
 /// Something that a ceremony is about, with its name.
 pub(super) type Line = (&'static str, String);
 
@@ -29,19 +32,29 @@ pub(super) struct Minutes {
     record: Record,
     begun: BTreeMap<String, String>,
     endings: BTreeMap<String, Ending>,
-    /// When it came to its end.
-    pub(super) ended: Option<String>,
+    /// Whether it came to its end.
+    pub(super) has_ended: bool,
+    /// The last block whose events of the contract are in the record.
+    pub(super) block: Option<u64>,
 }
 
 impl Minutes {
-    /// Opens a record, and reads what is there of a ceremony of this name.
-    pub(super) fn open(path: &Path, name: &'static str) -> Result<Self, Error> {
-        let mut record = Record::open(Some(path))?;
+    /// Opens a record, and reads what is there of a ceremony of this name. Without writing, nothing that is added is
+    /// written.
+    pub(super) fn open(path: &Path, name: &'static str, writes: bool) -> Result<Self, Error> {
+        let mut record = Record::open(Some(path).filter(|_| writes))?;
         record.lock()?;
-        let mut minutes =
-            Self { name, path: path.to_owned(), record, begun: BTreeMap::new(), endings: BTreeMap::new(), ended: None };
-        for entry in record::read(path)? {
-            minutes.read(&entry)?;
+        let mut minutes = Self {
+            name,
+            path: path.to_owned(),
+            record,
+            begun: BTreeMap::new(),
+            endings: BTreeMap::new(),
+            has_ended: false,
+            block: None,
+        };
+        if writes || path.exists() {
+            record::read(path)?.iter().try_for_each(|entry| minutes.read(entry))?;
         }
         Ok(minutes)
     }
@@ -51,11 +64,14 @@ impl Minutes {
         let Some(what) = what.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(' ')) else {
             return Err(CeremonyError::OtherCeremony { record: self.path.clone(), what: what.to_owned() });
         };
+        let block =
+            entry.words.iter().filter_map(|line| line.strip_prefix(BLOCK)?.trim_start().parse().ok()).next_back();
+        self.block = block.or(self.block);
         if what == "begun" {
             let pairs = entry.words.iter().filter_map(|line| line.split_once("  "));
             self.begun = pairs.map(|(label, value)| (label.to_owned(), value.trim_start().to_owned())).collect();
         } else if what == "at its end" {
-            self.ended = Some(entry.at.clone());
+            self.has_ended = true;
         } else if let Some((id, how)) = what.strip_prefix("step ").and_then(|rest| rest.split_once(' '))
             && matches!(how, "done" | "skipped")
         {

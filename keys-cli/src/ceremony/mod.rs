@@ -1,9 +1,9 @@
 //! Ceremonies: what people do together, on several machines, step by step, with a written record.
 //!
-//! A ceremony is a list of steps, each with its words, its command and its check. The proceedings go through the list: a step
-//! that the chain or a file shows to be done is written down as done; of any other they say what to do where, and look again
-//! when somebody answers. They have no key, sign nothing and send nothing themselves, and keep nothing but the record: stopped at any
-//! point, the same command takes them up again.
+//! A ceremony is a list of steps, each with its words, its command and its check. The proceedings go through the list:
+//! a step that the chain or a file shows to be done is written down as done; of any other they say what to do where,
+//! and look again when somebody answers. They have no key, sign nothing and send nothing themselves, and keep nothing
+//! but the record: stopped at any point, the same command takes them up again.
 
 mod answer;
 mod arguments;
@@ -43,7 +43,8 @@ pub enum CeremonyError {
         what: String,
     },
     /// The record is of the same kind of ceremony, about something else.
-    #[error("{record} is of a ceremony with {label}: {there}, and this is with {here}: name another file, or the same again", record = record.display())]
+    #[error("{record} is of a ceremony with {label}: {there}, and this is with {here}: name another file, or the \
+        same again", record = record.display())]
     OtherSubject {
         /// The record.
         record: PathBuf,
@@ -56,7 +57,8 @@ pub enum CeremonyError {
     },
     /// It would be no rehearsal.
     #[error(
-        "this is no place to rehearse ({client}, chain {chain_id}): what is signed here may be good elsewhere. Rehearse on `anvil` \
+        "this is no place to rehearse ({client}, chain {chain_id}): what is signed here may be good elsewhere. \
+         Rehearse on `anvil` \
          with its own chain id, 31337; a fork of a chain is no such place"
     )]
     NoRehearsal {

@@ -13,7 +13,7 @@ use super::{
     compromise_drill::CompromiseDrill,
     first_deployment::FirstDeployment,
     master_lost::MasterLost,
-    minutes::{Line, Minutes},
+    minutes::{BLOCK, Line, Minutes},
     situation::Situation,
     step::{Invocation, Place, Step},
 };
@@ -111,7 +111,8 @@ impl Held {
 /// Holds a ceremony, from where its record says that it is.
 ///
 /// # Errors
-/// It was stopped; it cannot be held with this record, here; or the chain cannot be asked, which the same command makes good.
+/// It was stopped; it cannot be held with this record, here; or the chain cannot be asked, which the same command makes
+/// good.
 pub async fn hold(command: CeremonyCommand, connection: Connection, global: &GlobalArgs) -> Result<Held, Error> {
     let (ceremony, how) = match command {
         CeremonyCommand::FirstDeployment(args) => {
@@ -152,11 +153,11 @@ impl Proceedings {
         // Before there is a record: what cannot begin leaves none.
         let is_new = !situation.how.record.exists();
         let mut baseline = if is_new { ceremony.baseline(&situation).await? } else { Vec::new() };
-        let mut minutes = Minutes::open(&situation.how.record, ceremony.name())?;
-        let ProceedingArgs { present, .. } = &situation.how;
+        let ProceedingArgs { present, record, agenda, .. } = &situation.how;
+        let mut minutes = Minutes::open(record, ceremony.name(), !agenda)?;
         if minutes.has_begun() {
             minutes.check_subject(&subject)?;
-            if minutes.ended.is_none() && !situation.how.agenda {
+            if !minutes.has_ended {
                 minutes.add("taken up again", &format!("present         {}", present.join(", ")))?;
             }
         } else {
@@ -165,10 +166,11 @@ impl Proceedings {
             }
             let mut lines = subject;
             lines.extend(baseline);
-            lines.push(("block", block.to_string()));
+            lines.push((BLOCK, block.to_string()));
             lines.push(("present", present.join(", ")));
             minutes.begin(&lines)?;
         }
+        let block = minutes.block.unwrap_or(block);
         Ok(Self { ceremony, situation, minutes, book, block })
     }
 
@@ -182,13 +184,14 @@ impl Proceedings {
                 }
                 return Ok(self.held(&steps));
             }
-            let Some(step) = steps.iter().find(|step| self.minutes.ending(&step.id).is_none()) else {
-                if self.minutes.ended.is_none() {
-                    let held = self.held(&steps);
+            let left = steps.iter().find(|step| self.minutes.ending(&step.id).is_none());
+            let Some(step) = left.filter(|_| !self.minutes.has_ended) else {
+                let is_news = !std::mem::replace(&mut self.minutes.has_ended, true);
+                let held = self.held(&steps);
+                if is_news {
                     self.minutes.add("at its end", &held.in_words())?;
-                    self.minutes.ended = Some(String::new());
                 }
-                return Ok(self.held(&steps));
+                return Ok(held);
             };
             match self.spoilt(&steps, step).await? {
                 Some((step, reason)) => {
@@ -200,8 +203,8 @@ impl Proceedings {
         }
     }
 
-    /// A step of the same action that was done, and whose file is of no use any more: it is gone, too old, or something else
-    /// happened meanwhile.
+    /// A step of the same action that was done, and whose file is of no use any more: it is gone, too old, or something
+    /// else happened meanwhile.
     async fn spoilt<'a>(&self, steps: &'a [Step], next: &Step) -> Result<Option<(&'a Step, String)>, Error> {
         let earlier = steps.iter().take_while(|step| step.id != next.id);
         for step in earlier.filter(|step| next.action.is_some() && step.action == next.action) {
@@ -228,8 +231,12 @@ impl Proceedings {
             }
         };
         let steps: Vec<HeldStep> = steps.iter().map(step).collect();
-        let ended = steps.iter().all(|step| step.state != "left");
-        Held { ceremony: self.ceremony.name(), record: self.situation.how.record.clone(), ended, steps }
+        Held {
+            ceremony: self.ceremony.name(),
+            record: self.situation.how.record.clone(),
+            ended: self.minutes.has_ended,
+            steps,
+        }
     }
 
     /// Goes through one step, until it is done or somebody stops.
@@ -326,7 +333,8 @@ impl Proceedings {
         Ok(())
     }
 
-    /// Writes down that a step is done: what shows it, what was said, and the contract's transactions since the last one.
+    /// Writes down that a step is done: what shows it, what was said, and the contract's transactions since the last
+    /// one.
     async fn end(&mut self, step: &Step, evidence: &str, said: &str) -> Result<(), Error> {
         let mut lines = vec![step.title.clone(), format!("place           {}", step.place)];
         lines.extend(Some(evidence).filter(|text| !text.is_empty()).map(|text| format!("found           {text}")));
@@ -349,6 +357,7 @@ impl Proceedings {
         let mut transactions: Vec<(B256, u64)> =
             logs.iter().filter_map(|log| Some((log.transaction_hash?, log.block_number?))).collect();
         transactions.dedup();
-        Ok(transactions.iter().map(|(hash, block)| format!("transaction     {hash} in block {block}")).collect())
+        let lines = transactions.iter().map(|(hash, block)| format!("transaction     {hash} in block {block}"));
+        Ok(lines.chain([format!("{BLOCK:<14}  {to}")]).collect())
     }
 }

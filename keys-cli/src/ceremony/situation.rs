@@ -40,7 +40,8 @@ impl Situation {
         Ok(!self.connection.code(address).await?.is_empty())
     }
 
-    /// Refuses to rehearse where it would be no rehearsal. Whatever is signed for a fork is good on the chain that it is a fork of.
+    /// Refuses to rehearse where it would be no rehearsal. Whatever is signed for a fork is good on the chain that it
+    /// is a fork of.
     pub(super) async fn check_rehearsal(&self) -> Result<(), Error> {
         let (client, chain_id) = (self.connection.client_version().await?, self.connection.chain_id());
         match !self.how.rehearsal || (client.starts_with("anvil/") && chain_id == ANVIL) {

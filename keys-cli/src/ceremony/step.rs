@@ -1,5 +1,5 @@
-//! A step of a ceremony: what is to be done, by which command, and how one sees that it is done. Data, that the proceedings go
-//! through.
+//! A step of a ceremony: what is to be done, by which command, and how one sees that it is done. Data, that the
+//! proceedings go through.
 
 use std::{fmt, path::PathBuf, process::Stdio};
 
@@ -47,8 +47,8 @@ impl Invocation {
         self
     }
 
-    /// Runs it as a person would, on the same chain. Answers whether it succeeded, and what it said; what it has to ask it asks on
-    /// the terminal.
+    /// Runs it as a person would, on the same chain. Answers whether it succeeded, and what it said; what it has to ask
+    /// it asks on the terminal.
     pub(super) async fn run(&self, situation: &Situation) -> std::io::Result<(bool, String)> {
         let mut command = tokio::process::Command::new(std::env::current_exe()?);
         let is_person = std::io::IsTerminal::is_terminal(&std::io::stdin());
@@ -171,7 +171,8 @@ impl ThreeSteps<'_> {
         if by_contract {
             let batch = situation.file(&format!("{id}.safe.json"));
             let command = Invocation::new(["export-safe"]).file("--in", &prepared).file("--out", &batch);
-            let say = "Load the file in the Transaction Builder of that Safe. Its owners compare the call data of two machines, sign and \
+            let say = "Load the file in the Transaction Builder of that Safe. Its owners compare the call data of \
+                two machines, sign and \
                        execute there.";
             let step = Step::new(
                 format!("{id}-execute"),
@@ -185,7 +186,8 @@ impl ThreeSteps<'_> {
         let check = Check::Signed { file: signed.clone(), effect: effect.clone(), kept };
         let command = Invocation::new(["sign"]).file("--in", &prepared).file("--out", &signed).and(sign_with.words());
         let say = format!(
-            "Take {} there, by a stick or by `ring-keys qr show`, read what `sign` shows, compare the fingerprint aloud, and bring {} back.",
+            "Take {} there, by a stick or by `ring-keys qr show`, read what `sign` shows, compare the fingerprint \
+             aloud, and bring {} back.",
             prepared.display(),
             signed.display()
         );
@@ -206,8 +208,10 @@ fn of_action(steps: Vec<Step>, id: &str) -> Vec<Step> {
 
 /// A key whose check words somebody reads out, so that the address is that of a key which is there.
 pub(super) fn key(id: String, place: Place, whose: &str, address: Address) -> Step {
-    Step::new(id, place, format!("the key of {whose}: {address}"), Check::ReadOut(address))
-        .say("Have the check words read out that `ring-keys address` prints there (or `new`, `paper check`), and type them here.")
+    Step::new(id, place, format!("the key of {whose}: {address}"), Check::ReadOut(address)).say(
+        "Have the check words read out that `ring-keys address` prints there (or `new`, `paper check`), and \
+            type them here.",
+    )
 }
 
 #[cfg(test)]

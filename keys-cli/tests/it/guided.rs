@@ -5,6 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use alloy::primitives::Address;
 use serde_json::json;
 
 use crate::harness::{Bench, LEASE, Run, address, by, lower, ring_keys};
@@ -57,7 +58,11 @@ fn words_of(name: &str) -> String {
 
 /// A description of a contract that is not there yet, with two rings, a permission and a limit.
 fn description(bench: &Bench) -> String {
-    let (master, guardian) = (address("master"), address("guardian"));
+    description_for(bench, address("master"))
+}
+
+fn description_for(bench: &Bench, master: Address) -> String {
+    let guardian = address("guardian");
     let predicted = bench.run(&format!("deploy --master {master} --guardian {guardian} --predict --json")).json();
     let seats = ["op0", "op1", "op2"].map(|name| format!("\"{}\"", address(name))).join(", ");
     let expires = bench.time() + 90 * 86_400;
@@ -176,6 +181,8 @@ fn what_was_done_elsewhere_meanwhile_is_found_by_the_chain_and_not_done_again() 
     let words = words_of("spare");
     let run = bench.hold(&drill(""), &["done", &words]);
     assert_eq!(run.code, 9, "{}", run.err);
+    // Both transactions are in the record, though they were sent while the ceremony was stopped.
+    assert_eq!(bench.record().matches("transaction     0x").count(), 2, "{}", bench.record());
     for part in ["done already: halt ring 1", "done already: revoke"] {
         assert!(run.err.contains(part), "{part} is not in: {}", run.err);
     }
@@ -219,7 +226,7 @@ fn a_file_that_does_something_else_or_was_tampered_with_is_not_taken_for_the_ste
     bench.edit("form-1.json", "form-1.json", |document| document["signer"] = json!(address("stranger")));
     bench.place.run(&format!("sign --in form-1.json --out form-1.signed.json --yes {}", by("stranger"))).ok();
     let run = bench.hold(&drill(""), &["done", "stop"]);
-    assert!(run.err.contains("Move form-1.signed.json away"), "{}", run.err);
+    assert!(run.err.contains("not the turn of nonce 1") && run.err.contains("away, and make it anew"), "{}", run.err);
     assert_eq!(run.code, 9);
 }
 
@@ -380,6 +387,39 @@ fn without_a_guardian_the_master_revokes_in_three_steps() {
         format!("ring set --ring 1 --window 1 --asset native --cap 1 --period day {LEASE} {seats} {}", by("master"));
     bench.run(&form).ok();
     let agenda = bench.hold(&drill("--agenda"), &[]).ok().err;
+    assert!(!bench.place.path("record.txt").exists(), "an agenda is no beginning");
     assert!(agenda.contains("prepare: revoke") && agenda.contains("sign: revoke"), "{agenda}");
     assert!(!agenda.contains("prepare: a halt"), "nobody can sign halts for a kit: {agenda}");
+}
+
+#[test]
+fn a_safe_as_master_executes_a_file_and_nobody_is_asked_for_its_key() {
+    let bench = Bench::bare(&[]);
+    let safe = Address::repeat_byte(0x11);
+    bench.rpc("anvil_setCode", json!([safe, "0x631626ba7e60e01b60005260206000f3"]));
+    bench.place.write("contract.toml", &description_for(&bench, safe));
+    let line = "first-deployment --description contract.toml --record record.txt --agenda";
+    let agenda = bench.hold(line, &[]).ok().err;
+    assert!(agenda.contains("ring-keys export-safe --in form-1.json --out form-1.safe.json"), "{agenda}");
+    assert!(
+        !agenda.contains("ring-keys sign --in form-1.json") && !agenda.contains("the key of the master"),
+        "{agenda}"
+    );
+    // The guardian is a key all the same.
+    assert!(
+        agenda.contains("ring-keys sign --in halt-1.json --out halt-1.signed.json --keystore guardian.json"),
+        "{agenda}"
+    );
+}
+
+#[test]
+fn a_chain_that_is_away_stops_a_ceremony_and_costs_nothing() {
+    let bench = Bench::with_ring();
+    assert_eq!(bench.hold(&drill("--rehearsal"), &["run", "stop"]).code, 9);
+    let before = bench.record();
+    let away = bench.hold(&format!("{} --rpc http://127.0.0.1:1", drill("--rehearsal")), &["done"]);
+    assert_eq!(away.code, 5, "{}", away.err);
+    assert_eq!(bench.record(), before);
+    let answers = drill_answers();
+    bench.hold(&drill("--rehearsal"), &as_lines(&answers[1..])).ok();
 }
