@@ -7,7 +7,8 @@ target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
 folder=${CARGO_TARGET_DIR:-target}
 # Paths of this machine stay out of the file, so that another machine makes the same.
 paths="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols $paths" \
+# Of the libusb in it: without udev, which cannot be linked statically.
+LIBUDEV_NO_PKG_CONFIG=1 RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols $paths" \
   ${CARGO:-cargo} build --locked --release -p ring-keys --bin ring-keys --target "$target"
 install -D -m 0755 "$folder/$target/release/ring-keys" "$folder/offline/ring-keys"
 cd "$folder/offline"

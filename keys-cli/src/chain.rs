@@ -7,13 +7,13 @@ use alloy::{
     primitives::{Address, Bytes, U256},
     providers::{Provider, RootProvider},
     rpc::types::{Filter, Log},
-    signers::local::PrivateKeySigner,
 };
 use ring_contracts::{Domain, IERC20, RingMultisig, verify_runtime_code};
 
 use crate::{
     error::Error,
     rpc::{ChainError, Connection, Sent},
+    signing_key::SigningKey,
 };
 
 /// How many blocks are asked for at once where an RPC refuses the whole chain.
@@ -112,7 +112,7 @@ impl Chain {
     ///
     /// # Errors
     /// See [`Connection::send`].
-    pub async fn send(&self, key: PrivateKeySigner, input: Bytes) -> Result<Sent, ChainError> {
+    pub async fn send(&self, key: &mut dyn SigningKey, input: Bytes) -> Result<Sent, Error> {
         let receipt = self.connection.send(key, self.domain.contract, input).await?;
         Ok(Sent {
             transaction: receipt.transaction_hash,

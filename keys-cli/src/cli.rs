@@ -16,6 +16,7 @@ use crate::{
     ledger::DerivationPath,
     paper,
     time::{self, Expiry},
+    trezor::TrezorPlace,
 };
 
 const AFTER_HELP: &str = "\
@@ -78,7 +79,7 @@ pub enum Command {
     /// A key on paper: make one and a sheet to print, or check one by typing it again; without a network
     #[command(subcommand)]
     Paper(PaperCommand),
-    /// Print the address of a keystore's key, or of a Ledger's, which shows it too
+    /// Print the address of a keystore's key, or of a device's, which shows it too
     Address(SigningKeyArgs),
     /// Deploy a contract: at the same address on every chain for the same master, guardian and salt
     Deploy(DeployArgs),
@@ -226,18 +227,21 @@ pub struct KeyArgs {
 
 /// A key in a keystore, or in a device.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("place").required(true).args(["keystore", "ledger"]))]
+#[command(group = ArgGroup::new("place").required(true).args(["keystore", "ledger", "trezor"]))]
 pub struct SigningKeyArgs {
     /// The keystore with the key
     #[arg(long, value_name = "FILE")]
     pub keystore: Option<PathBuf>,
     /// A file with the keystore's password [default: ask on the terminal]
-    #[arg(long, value_name = "FILE", requires = "keystore", conflicts_with = "ledger")]
+    #[arg(long, value_name = "FILE", requires = "keystore", conflicts_with_all = ["ledger", "trezor"])]
     pub password_file: Option<PathBuf>,
     /// The key is in the Ledger that is connected, with its Ethereum app open
     #[arg(long)]
     pub ledger: bool,
-    /// Which of the Ledger's keys
+    /// The key is in the Trezor that is connected, or in an emulator of one: --trezor=udp:127.0.0.1:21324
+    #[arg(long, value_name = "PLACE", num_args = 0..=1, require_equals = true, default_missing_value = "usb")]
+    pub trezor: Option<TrezorPlace>,
+    /// Which of the device's keys
     #[arg(long, value_name = "PATH", default_value = "m/44'/60'/0'/0/0", conflicts_with = "keystore")]
     pub derivation: DerivationPath,
 }
@@ -247,7 +251,7 @@ pub struct SigningKeyArgs {
 pub struct DirectArgs {
     /// Whose action it is.
     #[command(flatten)]
-    pub key: KeyArgs,
+    pub key: SigningKeyArgs,
     /// The keystore of whoever sends the transaction and pays the gas [default: the key sends it itself]
     #[arg(long, value_name = "FILE")]
     pub sender_keystore: Option<PathBuf>,
@@ -298,10 +302,26 @@ pub struct UnlockArgs {
 
 /// How to split a key.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["keystore", "mnemonic", "mnemonic_file"]))]
 pub struct SplitArgs {
-    /// Which key.
-    #[command(flatten)]
-    pub key: KeyArgs,
+    /// The keystore with the key
+    #[arg(long, value_name = "FILE")]
+    pub keystore: Option<PathBuf>,
+    /// A file with the keystore's password [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", requires = "keystore", conflicts_with_all = ["mnemonic", "mnemonic_file"])]
+    pub password_file: Option<PathBuf>,
+    /// The key of a mnemonic, which is typed at the terminal. The shares make the key again, not the words
+    #[arg(long, requires = "address")]
+    pub mnemonic: bool,
+    /// The same with the mnemonic in a file
+    #[arg(long, value_name = "FILE", requires = "address")]
+    pub mnemonic_file: Option<PathBuf>,
+    /// The address on the mnemonic's sheet
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "keystore")]
+    pub address: Option<Address>,
+    /// Which key of the mnemonic: m/44'/60'/0'/0/N
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "keystore")]
+    pub index: u32,
     /// How many shares to make
     #[arg(long, value_name = "N")]
     pub shares: u8,
@@ -373,8 +393,9 @@ pub struct ImportArgs {
     pub index: u32,
 }
 
-/// A deployment.
+/// A deployment. Where the contract is there already, nobody has to pay.
 #[derive(Debug, Args)]
+#[command(mut_group("place", |place| place.required(false)))]
 pub struct DeployArgs {
     /// The master
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
@@ -386,14 +407,11 @@ pub struct DeployArgs {
     #[arg(long, value_name = "0x…", default_value_t = B256::ZERO, value_parser = parse_salt)]
     pub salt: B256,
     /// Only print the address that it has, or will have, on every chain; needs no RPC
-    #[arg(long, conflicts_with_all = ["keystore", "password_file"])]
+    #[arg(long, conflicts_with = "place")]
     pub predict: bool,
-    /// The keystore of whoever deploys it and pays the gas
-    #[arg(long, value_name = "FILE")]
-    pub keystore: Option<PathBuf>,
-    /// A file with the keystore's password [default: ask on the terminal]
-    #[arg(long, value_name = "FILE", requires = "keystore")]
-    pub password_file: Option<PathBuf>,
+    /// Who deploys it and pays the gas.
+    #[command(flatten)]
+    pub key: SigningKeyArgs,
 }
 
 /// Which rings.
@@ -454,7 +472,7 @@ pub struct SubmitArgs {
     pub input: PathBuf,
     /// Who sends it and pays the gas; anybody may.
     #[command(flatten)]
-    pub key: KeyArgs,
+    pub key: SigningKeyArgs,
     /// A file to which is added what was sent, in words, or why it was not; made if it is not there
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -513,7 +531,7 @@ pub struct ProveArgs {
     pub input: PathBuf,
     /// Who sends it and pays the gas; anybody may.
     #[command(flatten)]
-    pub key: KeyArgs,
+    pub key: SigningKeyArgs,
 }
 
 /// A payment that a client asks for.

@@ -1,9 +1,6 @@
 //! Putting a contract on a chain: by the deterministic deployment proxy, so that it has the same address on every chain.
 
-use alloy::{
-    primitives::{Address, B256, Bytes, bytes, hex},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, B256, Bytes, bytes, hex};
 use ring_contracts::{DEPLOYMENT_PROXY, creation_code, predicted_address};
 use serde::Serialize;
 
@@ -11,6 +8,7 @@ use crate::{
     chain::{Authorities, Chain},
     error::Error,
     rpc::Connection,
+    signing_key::SigningKey,
 };
 
 /// The code of the proxy: it creates what follows the salt with CREATE2, and answers the address.
@@ -152,7 +150,7 @@ impl Deployed {
 pub async fn deploy(
     connection: Connection,
     plan: Plan,
-    key: impl FnOnce() -> Result<PrivateKeySigner, Error>,
+    key: impl FnOnce() -> Result<Box<dyn SigningKey>, Error>,
 ) -> Result<Deployed, Error> {
     let contract = plan.predict()?.contract;
     let chain_id = connection.chain_id();
@@ -165,7 +163,7 @@ pub async fn deploy(
     check_proxy(&connection).await?;
     let init_code = creation_code(plan.master, plan.guardian.unwrap_or_default());
     let input = [plan.salt.as_slice(), init_code.as_ref()].concat();
-    let receipt = connection.send(key()?, DEPLOYMENT_PROXY, input.into()).await?;
+    let receipt = connection.send(&mut key()?, DEPLOYMENT_PROXY, input.into()).await?;
     let transaction = receipt.transaction_hash;
     let failed = |reason: String| Error::Deployment { transaction, contract, reason };
 

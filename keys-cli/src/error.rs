@@ -26,6 +26,7 @@ use crate::{
     rotation::RotationError,
     rpc::ChainError,
     secret::SecretError,
+    trezor::TrezorError,
     unlock::SharingError,
 };
 
@@ -147,11 +148,14 @@ pub enum Error {
         count: usize,
     },
     /// Somebody has to send it.
-    #[error("name who sends the transaction and pays the gas: --keystore FILE")]
+    #[error("name who sends the transaction and pays the gas: --keystore FILE, --ledger or --trezor")]
     NoKeystore,
     /// A device does not do what it is asked for.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Another device does not do what it is asked for.
+    #[error(transparent)]
+    Trezor(#[from] TrezorError),
     /// The key did not sign.
     #[error("the key {signer} did not sign this: nothing was written")]
     SigningFailed {
@@ -205,6 +209,7 @@ impl Error {
             | Self::Keystore(_)
             | Self::Ledger(_)
             | Self::Secret(_)
+            | Self::Trezor(_)
             | Self::SigningFailed { .. } => 3,
             Self::Paper(PaperError::OtherAddress { .. }) => 4,
             Self::Paper(_) => 3,

@@ -31,9 +31,11 @@ pub mod rules;
 mod run;
 pub mod safe;
 pub mod secret;
+pub mod signing_key;
 pub mod status;
 pub mod terms;
 pub mod time;
+pub mod trezor;
 pub mod unlock;
 
 pub use run::run;

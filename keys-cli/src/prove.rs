@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use alloy::primitives::Address;
 use ring_contracts::{Equivocation, EquivocationError};
 use ring_keystore::files;
 
-use crate::{chain::Chain, error::Error, output::tell, ring::Ring, rpc::Sent};
+use crate::{chain::Chain, error::Error, output::tell, ring::Ring, rpc::Sent, signing_key::SigningKey};
 
 /// Why two signed turns are of no use.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> Result<Equivocation, Error> {
 pub async fn submit(
     chain: &Chain,
     path: &Path,
-    key: impl FnOnce() -> Result<PrivateKeySigner, Error>,
+    key: impl FnOnce() -> Result<Box<dyn SigningKey>, Error>,
 ) -> Result<Sent, Error> {
     let proof = read(path)?;
     let culprit =
@@ -88,7 +88,7 @@ pub async fn submit(
         id.ring, id.nonce
     ));
     let input = proof.calldata(&ring.charter);
-    let key = key()?;
-    chain.connection().simulate(key.address(), chain.domain().contract, input.clone()).await?;
-    Ok(chain.send(key, input).await?)
+    let mut key = key()?;
+    chain.connection().simulate(key.address()?, chain.domain().contract, input.clone()).await?;
+    chain.send(&mut key, input).await
 }

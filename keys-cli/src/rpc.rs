@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use alloy::{
-    consensus::Transaction as _,
+    consensus::{SignableTransaction as _, Transaction as _},
     contract,
     eips::BlockNumberOrTag,
-    network::{Ethereum, EthereumWallet, TransactionBuilder},
+    network::{Ethereum, NetworkTransactionBuilder as _, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256},
     providers::{Provider, ProviderBuilder, RootProvider, SendableTx},
     rpc::{
         client::RpcClient,
         types::{TransactionReceipt, TransactionRequest},
     },
-    signers::local::PrivateKeySigner,
     transports::{RpcError, TransportError, http::Http},
 };
 use reqwest::Url;
@@ -21,7 +20,7 @@ use ring_contracts::{CodeError, IERC20};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::revert::Revert;
+use crate::{error::Error, revert::Revert, signing_key::SigningKey};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction that was sent is waited for. Then its fate is unknown, which is not a failure.
@@ -216,35 +215,37 @@ impl Connection {
     ///
     /// # Errors
     /// `Unknown` and `RevertedInBlock` after it went out; anything else before.
-    pub async fn send(
-        &self,
-        key: PrivateKeySigner,
-        to: Address,
-        input: Bytes,
-    ) -> Result<TransactionReceipt, ChainError> {
-        let sender = key.address();
+    pub async fn send(&self, key: &mut dyn SigningKey, to: Address, input: Bytes) -> Result<TransactionReceipt, Error> {
+        let sender = key.address()?;
         let mut request = TransactionRequest::default().with_from(sender).with_to(to).with_input(input);
         let gas = match self.provider.estimate_gas(request.clone()).await {
             Ok(gas) => gas,
-            Err(error) => return Err(self.why_not_sent(error, sender).await),
+            Err(error) => return Err(self.why_not_sent(error, sender).await.into()),
         };
         // What it takes may have changed a little by the time it is executed.
         request.set_gas_limit(gas + gas / 5);
 
-        let wallet = ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_provider(self.provider.clone());
-        let filled = wallet.fill(request.clone()).await.map_err(|error| self.failure(error))?;
-        let SendableTx::Envelope(envelope) = filled else {
-            unreachable!("a provider with a wallet signs what it fills");
+        let filler = ProviderBuilder::new().connect_provider(self.provider.clone());
+        let filled = filler.fill(request.clone()).await.map_err(|error| self.failure(error))?;
+        let SendableTx::Builder(filled) = filled else {
+            unreachable!("nobody signs what a provider without a wallet fills");
         };
+        let unsigned = filled.build_unsigned().map_err(|error| self.unusable(error.error.to_string()))?;
+        let signature = key.sign_transaction(&unsigned)?;
+        let recovered = signature.recover_address_from_prehash(&unsigned.signature_hash());
+        if recovered.ok() != Some(sender) {
+            return Err(Error::SigningFailed { signer: sender });
+        }
+        let envelope = unsigned.into_envelope(signature);
         let transaction = *envelope.tx_hash();
         if let Err(error) = self.provider.send_tx_envelope(envelope).await {
             // The words of a refusal differ from node to node, and a lost answer says nothing: what counts is whether
             // the transaction is there.
             match self.provider.get_transaction_by_hash(transaction).await {
                 Ok(Some(_)) => {}
-                Ok(None) if error.is_error_resp() => return Err(self.why_not_sent(error, sender).await),
+                Ok(None) if error.is_error_resp() => return Err(self.why_not_sent(error, sender).await.into()),
                 Ok(None) | Err(_) => {
-                    return Err(ChainError::Unknown { transaction, reason: self.failure(error).to_string() });
+                    return Err(ChainError::Unknown { transaction, reason: self.failure(error).to_string() }.into());
                 }
             }
         }
@@ -255,7 +256,7 @@ impl Connection {
                 Ok(_) => "the same call succeeds now, so the state changed meanwhile".to_owned(),
                 Err(error) => self.failure(error).to_string(),
             };
-            return Err(ChainError::RevertedInBlock { transaction, block, reason });
+            return Err(ChainError::RevertedInBlock { transaction, block, reason }.into());
         }
         Ok(receipt)
     }

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    action::{self, Document, KeystoreKey, Preparation, Wish},
+    action::{self, Document, Preparation, Wish},
     address_book::AddressBook,
     ceremony,
     chain::Chain,
@@ -20,7 +20,7 @@ use crate::{
     cli::{
         CancelArgs, Cli, Command, DeployArgs, DirectArgs, ExportSafeArgs, GlobalArgs, ImportArgs, KeyArgs, NewArgs,
         PaperCommand, PrepareArgs, PrepareCommand, PrepareRingCommand, QrCommand, RequestArgs, RingCommand,
-        RotateCommand, RotationArgs, SignArgs, SigningKeyArgs, SubmitArgs,
+        RotateCommand, RotationArgs, SignArgs, SigningKeyArgs, SplitArgs, SubmitArgs,
     },
     custody, deploy, description,
     emergency_kit::{EmergencyKit, KitError},
@@ -35,7 +35,11 @@ use crate::{
     ring::Ring,
     rotation,
     rpc::{Connection, Sent},
-    secret, status, time, unlock,
+    secret,
+    signing_key::{KeystoreKey, SigningKey},
+    status, time,
+    trezor::Trezor,
+    unlock,
 };
 
 /// Does what the command line says.
@@ -147,7 +151,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::ExportSafe(args) => export_safe(&args, output),
         Command::Prove(args) => {
             let chain = chain(&global).await?;
-            show_sent(prove::submit(&chain, &args.input, || open(&args.key)).await?, output)
+            show_sent(prove::submit(&chain, &args.input, || signing_key(&args.key)).await?, output)
         }
         Command::Request(args) => request(&global, args, output).await,
         Command::Cancel(args) => cancel(&global, args, output).await,
@@ -157,7 +161,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             Ok(output.result(unlock::in_words(&status), &status)?)
         }
         Command::Split(args) => {
-            let shares = unlock::split(&open(&args.key)?, args.threshold, args.shares, &args.out)?;
+            let shares = unlock::split(&key_to_split(&args)?, args.threshold, args.shares, &args.out)?;
             Ok(output.result(shares.in_words(), &shares)?)
         }
     }
@@ -214,17 +218,16 @@ async fn deploy(global: &GlobalArgs, args: &DeployArgs, output: Output) -> Resul
     let connection = connection(global).await?;
     // Before it is sent: whatever happens then, this is where to look.
     tell(format_args!("the contract's address on chain {}: {}", connection.chain_id(), predicted.contract()));
-    let key = || open_at(args.keystore.as_deref().ok_or(Error::NoKeystore)?, args.password_file.as_deref());
-    let deployed = deploy::deploy(connection, plan, key).await?;
+    let deployed = deploy::deploy(connection, plan, || signing_key(&args.key)).await?;
     Ok(output.result(deployed.in_words(), &deployed)?)
 }
 
 async fn act(global: &GlobalArgs, wish: Wish, how: &DirectArgs, output: Output) -> Result<(), Error> {
     let book = AddressBook::read(global.address_book.as_deref())?;
     let chain = chain(global).await?;
-    let key = KeystoreKey { path: how.key.keystore.clone(), key: open(&how.key)? };
+    let key = signing_key(&how.key)?;
     let sender = match &how.sender_keystore {
-        Some(keystore) => Some(open_at(keystore, how.sender_password_file.as_deref())?),
+        Some(keystore) => Some(keystore_key(keystore, how.sender_password_file.as_deref())?),
         None => None,
     };
     show_sent(action::direct(&chain, wish, &book, key, sender).await?, output)
@@ -271,13 +274,7 @@ fn sign(global: &GlobalArgs, args: &SignArgs, output: Output) -> Result<(), Erro
     let book = AddressBook::read(global.address_book.as_deref())?;
     let document = Document::read(&args.input)?;
     let mut record = Record::open(args.record.as_deref())?;
-    let SigningKeyArgs { keystore, password_file, derivation, .. } = &args.key;
-    let signed = match keystore {
-        Some(path) => action::sign(document, &args.input, &book, args.yes, || {
-            Ok(KeystoreKey { path: path.clone(), key: open_at(path, password_file.as_deref())? })
-        }),
-        None => action::sign(document, &args.input, &book, args.yes, || Ok(open_ledger(derivation)?)),
-    }?;
+    let signed = action::sign(document, &args.input, &book, args.yes, || signing_key(&args.key))?;
     signed.write_new(&args.out)?;
     record
         .add(&format!("signed, as {}", args.out.display()), &book.annotate(&action::describe(&signed, time::now())))?;
@@ -290,7 +287,7 @@ async fn submit(global: &GlobalArgs, args: &SubmitArgs, output: Output) -> Resul
     let book = AddressBook::read(global.address_book.as_deref())?;
     let mut record = Record::open(args.record.as_deref())?;
     let connection = connection(global).await?;
-    let sent = action::submit(&document, &args.input, connection, global.contract, || open(&args.key)).await;
+    let sent = action::submit(&document, &args.input, connection, global.contract, || signing_key(&args.key)).await;
     let what = match &sent {
         Ok(Sent { transaction, block, .. }) => format!("sent, in transaction {transaction} of block {block}"),
         Err(error) => format!("not sent, or not known to be: {error}"),
@@ -430,14 +427,45 @@ fn open_ledger(derivation: &DerivationPath) -> Result<Ledger<Hid>, LedgerError> 
     Ok(Ledger::new(Hid::open()?, derivation.clone()))
 }
 
+/// The key, wherever it is.
+fn signing_key(key: &SigningKeyArgs) -> Result<Box<dyn SigningKey>, Error> {
+    let SigningKeyArgs { keystore, password_file, ledger, trezor, derivation } = key;
+    match (keystore, trezor) {
+        (Some(keystore), _) => keystore_key(keystore, password_file.as_deref()),
+        (None, Some(place)) => Ok(Box::new(Trezor::open(place, derivation.clone())?)),
+        (None, None) if *ledger => Ok(Box::new(open_ledger(derivation)?)),
+        (None, None) => Err(Error::NoKeystore),
+    }
+}
+
+fn keystore_key(keystore: &Path, password_file: Option<&Path>) -> Result<Box<dyn SigningKey>, Error> {
+    Ok(Box::new(KeystoreKey { path: keystore.to_owned(), key: open_at(keystore, password_file)? }))
+}
+
 fn address(key: &SigningKeyArgs) -> Result<Address, Error> {
-    let Some(keystore) = &key.keystore else {
-        let mut ledger = open_ledger(&key.derivation)?;
-        tell("The Ledger shows the address: agree if it is the one below");
-        tell(ledger.address(false)?);
-        return Ok(ledger.address(true)?);
+    let shown = |device: &str, address: Address| {
+        tell(format_args!("The {device} shows the address: agree if it is this one\n{address}"));
     };
-    Ok(open_at(keystore, key.password_file.as_deref())?.address())
+    if let Some(place) = &key.trezor {
+        let mut trezor = Trezor::open(place, key.derivation.clone())?;
+        shown("Trezor", trezor.address(false)?);
+        return Ok(trezor.address(true)?);
+    }
+    if key.ledger {
+        let mut ledger = open_ledger(&key.derivation)?;
+        shown("Ledger", ledger.address(false)?);
+        return Ok(ledger.address(true)?);
+    }
+    signing_key(key)?.address()
+}
+
+fn key_to_split(args: &SplitArgs) -> Result<PrivateKeySigner, Error> {
+    let typed = match (&args.keystore, &args.mnemonic_file) {
+        (Some(keystore), _) => return open_at(keystore, args.password_file.as_deref()),
+        (None, Some(file)) => secret::from_file(file)?,
+        (None, None) => secret::from_terminal("the words of the sheet", "--mnemonic-file")?,
+    };
+    Ok(paper::check(&typed, args.index, args.address.unwrap_or_default())?)
 }
 
 fn open_at(keystore: &Path, password_file: Option<&Path>) -> Result<PrivateKeySigner, Error> {

@@ -23,7 +23,7 @@ mod witness;
 pub use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256, hex, keccak256};
 
 pub use abi::{IERC20, IRingMultisig, RingMultisig};
-pub use action::{Action, ActionError, Halt, halts};
+pub use action::{Action, ActionError, Halt, TypedStruct, halts};
 pub use call::{Call, CallError, ERC20_TRANSFER_SELECTOR, Effect, Transfer};
 pub use cancellation::{Cancellation, SignedCancellation};
 pub use charter::{Charter, CharterError, MAX_PERIOD_SECONDS, MAX_SEATS, MAX_TURNS_PER_PERIOD, MIN_PERIOD_SECONDS};

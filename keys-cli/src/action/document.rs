@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, Bytes, Signature, U256};
-use ring_contracts::{Action, Charter, Domain, Halt, IRingMultisig::Authorization};
+use ring_contracts::{Action, Charter, Domain, Halt, IRingMultisig::Authorization, TypedStruct};
 use serde::{Deserialize, Serialize};
 
 use super::wish::Intent;
@@ -121,6 +121,14 @@ impl Statement {
         match self {
             Self::Action { action, nonce, deadline } => action.struct_hash(U256::from(*nonce), U256::from(*deadline)),
             Self::Halt { ring, epoch } => Halt { ring: *ring, epoch: *epoch }.struct_hash(),
+        }
+    }
+
+    /// The same with its fields, for a device that shows them.
+    pub(crate) fn typed(&self) -> TypedStruct {
+        match self {
+            Self::Action { action, nonce, deadline } => action.typed(U256::from(*nonce), U256::from(*deadline)),
+            Self::Halt { ring, epoch } => Halt { ring: *ring, epoch: *epoch }.typed(),
         }
     }
 

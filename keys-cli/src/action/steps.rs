@@ -8,7 +8,6 @@ use std::{
 
 use alloy::{
     primitives::{Address, Bytes, U256},
-    signers::local::PrivateKeySigner,
     sol,
     sol_types::SolCall,
 };
@@ -17,7 +16,6 @@ use ring_contracts::Charter;
 use super::{
     document::{Document, DocumentError, Statement},
     entitlement,
-    signing_key::{KeystoreKey, SigningKey},
     wish::{Intent, Wish},
     words,
 };
@@ -29,6 +27,7 @@ use crate::{
     ring,
     rpc::{Connection, Sent},
     safe::Batch,
+    signing_key::SigningKey,
     time,
 };
 
@@ -256,7 +255,7 @@ pub async fn submit(
     path: &Path,
     connection: Connection,
     given: Option<Address>,
-    key: impl FnOnce() -> Result<PrivateKeySigner, Error>,
+    key: impl FnOnce() -> Result<Box<dyn SigningKey>, Error>,
 ) -> Result<Sent, Error> {
     let signature = document.signature.clone().ok_or_else(|| DocumentError::NotSigned(path.to_owned()))?;
     let (expected, actual) = (document.domain.chain_id, connection.chain_id());
@@ -269,8 +268,7 @@ pub async fn submit(
     }
     let chain = Chain::at(connection, expected).await?;
     check_now(&chain, document).await?;
-    let key = key()?;
-    send(&chain, document, signature, key).await
+    send(&chain, document, signature, &mut key()?).await
 }
 
 /// Checks that a document fits the chain as it is now, and its signature if it has one.
@@ -355,10 +353,10 @@ async fn check_charter(chain: &Chain, ring: u32, charter: &Charter) -> Result<()
     Ok(())
 }
 
-async fn send(chain: &Chain, document: &Document, signature: Bytes, key: PrivateKeySigner) -> Result<Sent, Error> {
+async fn send(chain: &Chain, document: &Document, signature: Bytes, key: &mut dyn SigningKey) -> Result<Sent, Error> {
     let input = document.calldata(signature);
-    chain.connection().simulate(key.address(), chain.domain().contract, input.clone()).await?;
-    Ok(chain.send(key, input).await?)
+    chain.connection().simulate(key.address()?, chain.domain().contract, input.clone()).await?;
+    chain.send(key, input).await
 }
 
 /// All in one step: the key sends the transaction itself, or signs and another key sends.
@@ -369,18 +367,18 @@ pub async fn direct(
     chain: &Chain,
     wish: Wish,
     book: &AddressBook,
-    mut key: KeystoreKey,
-    sender: Option<PrivateKeySigner>,
+    mut key: Box<dyn SigningKey>,
+    sender: Option<Box<dyn SigningKey>>,
 ) -> Result<Sent, Error> {
     let intent = wish.resolve(chain).await?;
-    let mut document = draft(chain, intent, key.key.address(), DIRECT_VALIDITY, None).await?;
+    let mut document = draft(chain, intent, key.address()?, DIRECT_VALIDITY, None).await?;
     tell(book.annotate(&words::announce(&document, time::now())));
     match sender {
-        None => send(chain, &document, Bytes::new(), key.key).await,
-        Some(sender) => {
+        None => send(chain, &document, Bytes::new(), &mut key).await,
+        Some(mut sender) => {
             add_signature(&mut document, &mut key)?;
             let signature = document.signature.clone().unwrap_or_default();
-            send(chain, &document, signature, sender).await
+            send(chain, &document, signature, &mut sender).await
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A key in a Ledger, asked through the device's Ethereum app.
 //!
-//! Commands and answers (APDUs) are those of LedgerHQ's app-ethereum, doc/ethapp.adoc: *GET ETH PUBLIC ADDRESS* and *SIGN ETH EIP
-//! 712*, version 0, which is given two hashes and shows them. The device cannot decode what they are of; `sign` does, and prints
-//! the hashes for whoever compares.
+//! Commands and answers (APDUs) are those of LedgerHQ's app-ethereum, doc/ethapp.adoc: *GET ETH PUBLIC ADDRESS*, *SIGN
+//! ETH EIP 712*, version 0, which is given two hashes and shows them, and *SIGN ETH TRANSACTION*. The device cannot
+//! decode what the hashes are of; `sign` does, and prints them for whoever compares.
 
 mod hid;
 mod path;
@@ -15,7 +15,15 @@ pub use path::{DerivationPath, PathError};
 /// The class of the app's commands.
 const CLASS: u8 = 0xe0;
 const GET_ADDRESS: u8 = 0x02;
+const SIGN_TRANSACTION: u8 = 0x04;
 const SIGN_EIP_712: u8 = 0x0c;
+/// The parameter of a command that goes on with the one before it.
+const MORE: u8 = 0x80;
+/// The most that one command holds.
+const MOST: usize = 255;
+/// How long the end of an old transaction is (EIP-155): the chain's id and two zeroes. A command that held nothing but
+/// this would be taken for none (LedgerHQ/app-ethereum, issue 409).
+const TAIL: usize = 3;
 
 /// Why a Ledger does not do what it is asked for.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +52,7 @@ pub enum LedgerError {
     /// The app does not sign hashes.
     #[error(
         "the Ledger's Ethereum app does not sign what it cannot show in words: turn on \"Blind signing\" in its settings for this one \
-         signature, compare both hashes, and turn it off again"
+         signature, compare what it shows with the above, and turn it off again"
     )]
     BlindSigning,
     /// Something else.
@@ -103,7 +111,8 @@ impl<T: Transport> Ledger<T> {
         }
     }
 
-    /// Signs an EIP-712 message of which the device is given two hashes, once its owner agrees. The signature has low s (EIP-2).
+    /// Signs an EIP-712 message of which the device is given two hashes, once its owner agrees. The signature has low s
+    /// (EIP-2).
     ///
     /// # Errors
     /// Any [`LedgerError`].
@@ -119,6 +128,26 @@ impl<T: Transport> Ledger<T> {
         let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
         let signature = Signature::new(r, s, matches!(v, 1 | 28));
         Ok(signature.normalize_s().unwrap_or(signature))
+    }
+
+    /// Signs a transaction, encoded without a signature, once its owner agrees: r and s of the signature. Which of the
+    /// two points it is shows by the key; what the app says of it is cut to a byte for chains with large numbers.
+    ///
+    /// # Errors
+    /// Any [`LedgerError`].
+    pub fn sign_transaction(&mut self, encoded: &[u8]) -> Result<(U256, U256), LedgerError> {
+        let data = [&self.path.to_bytes()[..], encoded].concat();
+        // Some length does: they cannot all leave the same rest.
+        let length = (1..=MOST).rev().find(|length| data.len() % length != TAIL).unwrap_or(MOST);
+        let mut answer = Vec::new();
+        for (number, part) in data.chunks(length).enumerate() {
+            answer = self.ask(SIGN_TRANSACTION, if number == 0 { 0 } else { MORE }, part)?;
+        }
+        let [_, numbers @ ..] = &answer[..] else { return Err(LedgerError::Answer("no signature".to_owned())) };
+        match numbers.split_at_checked(32).filter(|(_, s)| s.len() == 32) {
+            Some((r, s)) => Ok((U256::from_be_slice(r), U256::from_be_slice(s))),
+            None => Err(LedgerError::Answer(format!("a signature of {} bytes", answer.len()))),
+        }
     }
 
     fn ask(&mut self, instruction: u8, parameter: u8, data: &[u8]) -> Result<Vec<u8>, LedgerError> {
@@ -152,8 +181,8 @@ mod tests {
 
     use super::*;
 
-    /// Exchanges with devices, two different ones, as LedgerHQ recorded them for the tests of @ledgerhq/hw-app-eth 6.47.1
-    /// (Eth.unit.test.ts, "getAddress" and "signEIP712HashedMessage"): the key at 44'/60'/0'/0'/0.
+    /// Exchanges with devices, two different ones, as LedgerHQ recorded them for the tests of @ledgerhq/hw-app-eth
+    /// 6.47.1 (Eth.unit.test.ts, "getAddress" and "signEIP712HashedMessage"): the key at 44'/60'/0'/0'/0.
     const ADDRESS_ASKED: &str = "e002000015058000002c8000003c800000008000000000000000";
     const ADDRESS_ANSWERED: &str = "4104df00ad3869baad7ce54f4d560ba7f268d542df8f2679a5898d78a690c3db8f9833d2973671cb14b088e91bdf7c0ab00029a576473c0e12f84d252e630bb3809b28436241393833363265313939633431453138363444303932334146393634366433413634383435319000";
     const SIGNATURE_ASKED: &str = "e00c000055058000002c8000003c800000008000000000000000c24f499b8c957196651b13edd64aaccc3980009674b2aea0966c8a56ba81278e9d96be8a7cca396e711a3ba356bd9878df02a726d753ddb6cda3c507d888bc77";
@@ -196,8 +225,8 @@ mod tests {
         assert_eq!(hex::encode(signature.as_bytes()), format!("{r}{s}1c"));
     }
 
-    /// What the app signed in Speculos, with the seed that Speculos has by default (LedgerHQ, app-ethereum, tests/ragger/test_eip712.py,
-    /// `test_eip712_legacy`), as an exchange.
+    /// What the app signed in Speculos, with the seed that Speculos has by default (LedgerHQ, app-ethereum,
+    /// tests/ragger/test_eip712.py, `test_eip712_legacy`), as an exchange.
     #[test]
     fn a_signature_of_two_hashes_is_by_the_key_at_the_path_as_eip_712_says() {
         let domain = b256!("6137beb405d9ff777172aa879e33edb34a1460e701802746c5ef96e741710e59");
@@ -211,6 +240,83 @@ mod tests {
         let digest = keccak256([&[0x19, 0x01][..], &domain[..], &message[..]].concat());
         let signer = signature.recover_address_from_prehash(&digest).unwrap();
         assert_eq!(signer, address!("Dad77910DbDFdE764fC21FCD4E74D71bBACA6D8D"));
+    }
+
+    /// Answers these commands in this order, and no other.
+    struct Script(std::vec::IntoIter<(String, Vec<u8>)>);
+
+    impl Transport for Script {
+        fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, LedgerError> {
+            let (asked, answered) = self.0.next().expect("nothing more is asked");
+            assert_eq!(hex::encode(command), asked);
+            Ok(answered)
+        }
+    }
+
+    /// The same library's recording of a transfer of an ERC-1155 in two commands ("clearSignTransaction", without what
+    /// clears it). The device's own address is in it: `from`.
+    const TRANSFER: [(&str, &str); 2] = [
+        (
+            "e0040000ff058000002c8000003c80000000000000000000000002f8ee01808414dc9380850d54eb0ea883010ab494d07dc4262bcdbf85190c01c996b4c06a461d243080b8c4f242432a0000000000000000000000006cbcd73cd8e8a42844662f0a0e76d7f79afd933d000000000000000000000000b0b5b0106d69fe64545a60a68c014f7570d3f861000000000000000000000000000000000000000000000000000000000004041c000000000000000000000000000000000000000000000000000000000000000100000000000000000000000000000000000000000000000000000000000000a00000000000000000000000000000000000000000000000000000",
+            "9000",
+        ),
+        (
+            "e004800007000000000000c0",
+            "016467047c39c2c3db9dbe8aa03802c80830beb659f0eed7470735098f2c44cfae7b2aa36e2f31c6e0d37a00b93789ef4eef4fd016dd3b92fa893e7e741a152be99000",
+        ),
+    ];
+
+    fn script(exchanges: &[(&str, &str)]) -> Ledger<Script> {
+        let exchanges: Vec<_> =
+            exchanges.iter().map(|(asked, answered)| ((*asked).to_owned(), hex::decode(answered).unwrap())).collect();
+        Ledger::new(Script(exchanges.into_iter()), "m/44'/60'/0'/0/0".parse().unwrap())
+    }
+
+    /// The transaction in the commands: what follows their heads and the path.
+    fn transfer() -> Vec<u8> {
+        let [first, second] = TRANSFER.map(|(asked, _)| hex::decode(asked).unwrap());
+        [&first[5 + 21..], &second[5..]].concat()
+    }
+
+    #[test]
+    fn a_transaction_goes_in_the_commands_of_a_recorded_exchange_and_its_signature_is_the_senders() {
+        let transaction = transfer();
+        let (r, s) = script(&TRANSFER).sign_transaction(&transaction).unwrap();
+        let from = address!("6cBCD73CD8e8a42844662f0A0e76D7F79Afd933D");
+        let recovered = Signature::new(r, s, true).recover_address_from_prehash(&keccak256(&transaction)).unwrap();
+        assert_eq!(recovered, from);
+    }
+
+    #[test]
+    fn no_command_holds_the_end_of_an_old_transaction_alone() {
+        let path = 21;
+        for length in [1, 233, 234, 235, 236, 237, 238, 489, 490, 491, 492, 493, 1_000, 5_000] {
+            struct Counts(Vec<usize>);
+            impl Transport for Counts {
+                fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, LedgerError> {
+                    assert_eq!(command[2], if self.0.is_empty() { 0 } else { 0x80 });
+                    assert_eq!(usize::from(command[4]), command.len() - 5);
+                    self.0.push(command.len() - 5);
+                    Ok([&[0; 65][..], &[0x90, 0]].concat())
+                }
+            }
+            let mut ledger = Ledger::new(Counts(Vec::new()), "m/44'/60'/0'/0/0".parse().unwrap());
+            ledger.sign_transaction(&vec![7; length]).unwrap();
+            assert_eq!(ledger.transport.0.iter().sum::<usize>(), path + length);
+            assert_ne!(ledger.transport.0.last(), Some(&3), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_is_declined_or_answered_by_something_else_is_not_signed() {
+        let declined = [TRANSFER[0], (TRANSFER[1].0, "6985")];
+        assert!(matches!(script(&declined).sign_transaction(&transfer()), Err(LedgerError::Declined)));
+        let blind = [(TRANSFER[0].0, "6a80")];
+        assert!(matches!(script(&blind).sign_transaction(&transfer()), Err(LedgerError::BlindSigning)));
+        for answer in ["9000", "01029000"] {
+            let short = [TRANSFER[0], (TRANSFER[1].0, answer)];
+            assert!(matches!(script(&short).sign_transaction(&transfer()), Err(LedgerError::Answer(_))), "{answer}");
+        }
     }
 
     #[test]

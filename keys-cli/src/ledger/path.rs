@@ -16,6 +16,11 @@ pub struct DerivationPath(Vec<u32>);
 pub struct PathError(String);
 
 impl DerivationPath {
+    /// Its steps, with the highest bit for those that are hardened.
+    pub(crate) fn steps(&self) -> &[u32] {
+        &self.0
+    }
+
     /// As the app wants it: how many steps, and each in four bytes.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let steps = self.0.iter().flat_map(|step| step.to_be_bytes());

@@ -137,3 +137,22 @@ fn a_key_comes_back_from_as_many_shares_as_it_needs() {
     import("s-1 t-2 s-3", "no.json").refused(3, &["t-2.share"]);
     assert!(!place.path("no.json").exists());
 }
+
+#[test]
+fn the_shares_of_a_mnemonic_make_its_key() {
+    let place = Place::with_keys();
+    let address = address("op0");
+    place.write("words", crate::harness::MNEMONIC);
+    let split = |more: &str| {
+        place.run_offline(&format!("split --mnemonic-file words --shares 3 --threshold 2 --out m {more}"), "")
+    };
+    assert!(split("").err.contains("--address"), "the address is asked for");
+    split(&format!("--address {address}")).refused(4, &["that of", "--index"]);
+    place.write("words", "test test test");
+    split(&format!("--address {address} --index 2")).refused(3, &["3 words"]);
+    assert!(!place.path("m-1.share").exists());
+    place.write("words", crate::harness::MNEMONIC);
+    split(&format!("--address {address} --index 2")).ok();
+    let import = "import --share m-3.share --share m-1.share --out back.json --password-file password --light";
+    assert!(place.run_offline(import, "").ok().out.contains(&address.to_string()));
+}

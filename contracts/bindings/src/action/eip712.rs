@@ -3,8 +3,8 @@
 use alloy::{
     primitives::{B256, U256, aliases::U104},
     sol,
-    sol_types::SolStruct as _,
     sol_types::private::primitives::aliases::{U24, U96},
+    sol_types::{SolStruct, SolValue},
 };
 
 use super::{Action, Halt};
@@ -43,6 +43,52 @@ mod structs {
     }
 }
 
+/// A struct that is signed, for who has to know its fields and not only its hash: a device that shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypedStruct {
+    /// The name of its type.
+    pub name: &'static str,
+    /// Its type, and those of the structs in it (EIP-712, `encodeType`).
+    pub encode_type: String,
+    /// Its values, as the ABI encodes them.
+    pub encoded: Vec<u8>,
+    /// Its hash (EIP-712, `hashStruct`).
+    pub hash: B256,
+}
+
+/// What is made of a struct, whichever it is.
+trait Make {
+    type Made;
+    fn of<S: SolStruct + SolValue>(signed: S) -> Self::Made;
+}
+
+/// Only its hash.
+struct Hash;
+
+impl Make for Hash {
+    type Made = B256;
+
+    fn of<S: SolStruct + SolValue>(signed: S) -> B256 {
+        signed.eip712_hash_struct()
+    }
+}
+
+/// All of it.
+struct Typed;
+
+impl Make for Typed {
+    type Made = TypedStruct;
+
+    fn of<S: SolStruct + SolValue>(signed: S) -> TypedStruct {
+        TypedStruct {
+            name: S::NAME,
+            encode_type: S::eip712_encode_type().into_owned(),
+            encoded: signed.abi_encode(),
+            hash: signed.eip712_hash_struct(),
+        }
+    }
+}
+
 impl Halt {
     /// What the halting key signs (EIP-712).
     pub fn digest(&self, domain: &Domain) -> B256 {
@@ -51,7 +97,16 @@ impl Halt {
 
     /// The same without the domain (EIP-712, `hashStruct`).
     pub fn struct_hash(&self) -> B256 {
-        structs::Halt { ring: self.ring, epoch: self.epoch }.eip712_hash_struct()
+        self.make::<Hash>()
+    }
+
+    /// The same with its fields.
+    pub fn typed(&self) -> TypedStruct {
+        self.make::<Typed>()
+    }
+
+    fn make<M: Make>(&self) -> M::Made {
+        M::of(structs::Halt { ring: self.ring, epoch: self.epoch })
     }
 }
 
@@ -76,6 +131,15 @@ impl Action {
 
     /// The same without the domain (EIP-712, `hashStruct`).
     pub fn struct_hash(&self, nonce: U256, deadline: U256) -> B256 {
+        self.make::<Hash>(nonce, deadline)
+    }
+
+    /// The same with its fields.
+    pub fn typed(&self, nonce: U256, deadline: U256) -> TypedStruct {
+        self.make::<Typed>(nonce, deadline)
+    }
+
+    fn make<M: Make>(&self, nonce: U256, deadline: U256) -> M::Made {
         match self.clone() {
             Self::FormRing { ring, epoch, charter } => {
                 let IRingMultisig::Charter {
@@ -90,7 +154,7 @@ impl Action {
                     lastNonce,
                     seats,
                 } = (&charter).into();
-                structs::FormRing {
+                M::of(structs::FormRing {
                     ring,
                     epoch,
                     window,
@@ -105,23 +169,22 @@ impl Action {
                     seats,
                     nonce,
                     deadline,
-                }
-                .eip712_hash_struct()
+                })
             }
-            Self::Resume { ring, epoch } => structs::Resume { ring, epoch, nonce, deadline }.eip712_hash_struct(),
-            Self::Revoke { ring, key } => structs::Revoke { ring, key, nonce, deadline }.eip712_hash_struct(),
+            Self::Resume { ring, epoch } => M::of(structs::Resume { ring, epoch, nonce, deadline }),
+            Self::Revoke { ring, key } => M::of(structs::Revoke { ring, key, nonce, deadline }),
             Self::Replace { ring, epoch, seat, key, and_resume } => {
-                structs::Replace { ring, epoch, seat, key, andResume: and_resume, nonce, deadline }.eip712_hash_struct()
+                M::of(structs::Replace { ring, epoch, seat, key, andResume: and_resume, nonce, deadline })
             }
             Self::SetPermissions { ring, permissions } => {
                 let permissions = permissions.into_iter().map(Into::into).collect();
-                structs::SetPermissions { ring, permissions, nonce, deadline }.eip712_hash_struct()
+                M::of(structs::SetPermissions { ring, permissions, nonce, deadline })
             }
             Self::SetLimits { ring, limits } => {
                 let limits = limits.into_iter().map(Into::into).collect();
-                structs::SetLimits { ring, limits, nonce, deadline }.eip712_hash_struct()
+                M::of(structs::SetLimits { ring, limits, nonce, deadline })
             }
-            Self::PermitPayment { ring, epoch, request_id, asset, to, amount } => structs::PermitPayment {
+            Self::PermitPayment { ring, epoch, request_id, asset, to, amount } => M::of(structs::PermitPayment {
                 ring,
                 epoch,
                 requestId: request_id,
@@ -130,16 +193,14 @@ impl Action {
                 amount: U96::wrapping_from(amount),
                 nonce,
                 deadline,
-            }
-            .eip712_hash_struct(),
-            Self::SetGuardian { guardian } => structs::SetGuardian { guardian, nonce, deadline }.eip712_hash_struct(),
+            }),
+            Self::SetGuardian { guardian } => M::of(structs::SetGuardian { guardian, nonce, deadline }),
             Self::TransferMaster { new_master } => {
-                structs::TransferMaster { newMaster: new_master, nonce, deadline }.eip712_hash_struct()
+                M::of(structs::TransferMaster { newMaster: new_master, nonce, deadline })
             }
-            Self::AcceptMaster {} => structs::AcceptMaster { nonce, deadline }.eip712_hash_struct(),
+            Self::AcceptMaster {} => M::of(structs::AcceptMaster { nonce, deadline }),
             Self::MasterExecute { target, value, data, gas } => {
-                structs::MasterExecute { target, value, data, gas: U256::from(gas), nonce, deadline }
-                    .eip712_hash_struct()
+                M::of(structs::MasterExecute { target, value, data, gas: U256::from(gas), nonce, deadline })
             }
         }
     }

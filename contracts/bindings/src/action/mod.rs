@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub use calldata::halts;
+pub use eip712::TypedStruct;
 
 /// An action that takes its signer's nonce and a deadline: the master's, but for `Revoke`, which the guardian may sign
 /// too, and `AcceptMaster`, which the successor signs.

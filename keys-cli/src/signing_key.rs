@@ -1,20 +1,24 @@
-//! What can sign a document: a keystore's key, or one in a Ledger.
+//! What can sign, whatever the key is in: a keystore, a Ledger or a Trezor. Documents, and the transactions that carry
+//! them.
 
 use std::path::PathBuf;
 
 use alloy::{
-    primitives::{Address, Signature},
+    consensus::{SignableTransaction as _, Transaction as _, TypedTransaction},
+    primitives::{Address, B256, Signature, U256},
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
 
-use super::document::Document;
 use crate::{
+    action::Document,
+    amount,
     error::Error,
     ledger::{Ledger, Transport},
     output::tell,
+    trezor::Trezor,
 };
 
-/// A key that signs documents.
+/// A key that signs.
 pub trait SigningKey {
     /// Where it is.
     fn place(&self) -> String;
@@ -25,11 +29,35 @@ pub trait SigningKey {
     /// It cannot be asked.
     fn address(&mut self) -> Result<Address, Error>;
 
-    /// Signs, with low s (EIP-2).
+    /// Signs a document, with low s (EIP-2).
     ///
     /// # Errors
     /// It cannot, or its owner declines.
     fn sign(&mut self, document: &Document) -> Result<Signature, Error>;
+
+    /// Signs a transaction that its key sends, with low s (EIP-2).
+    ///
+    /// # Errors
+    /// It cannot, its owner declines, or what came is no signature of this transaction by this key.
+    fn sign_transaction(&mut self, transaction: &TypedTransaction) -> Result<Signature, Error>;
+}
+
+impl<K: SigningKey + ?Sized> SigningKey for Box<K> {
+    fn place(&self) -> String {
+        (**self).place()
+    }
+
+    fn address(&mut self) -> Result<Address, Error> {
+        (**self).address()
+    }
+
+    fn sign(&mut self, document: &Document) -> Result<Signature, Error> {
+        (**self).sign(document)
+    }
+
+    fn sign_transaction(&mut self, transaction: &TypedTransaction) -> Result<Signature, Error> {
+        (**self).sign_transaction(transaction)
+    }
 }
 
 /// A key that was in a keystore.
@@ -54,6 +82,11 @@ impl SigningKey for KeystoreKey {
         let signer = self.key.address();
         self.key.sign_hash_sync(&document.digest()).map_err(|_| Error::SigningFailed { signer })
     }
+
+    fn sign_transaction(&mut self, transaction: &TypedTransaction) -> Result<Signature, Error> {
+        let signer = self.key.address();
+        self.key.sign_hash_sync(&transaction.signature_hash()).map_err(|_| Error::SigningFailed { signer })
+    }
 }
 
 impl<T: Transport> SigningKey for Ledger<T> {
@@ -67,16 +100,80 @@ impl<T: Transport> SigningKey for Ledger<T> {
 
     fn sign(&mut self, document: &Document) -> Result<Signature, Error> {
         let (domain, message) = (document.domain.separator(), document.struct_hash());
-        tell(format_args!(
-            "\nThe Ledger shows two hashes. Agree only if they are these:\n  domain hash   {domain:X}\n  message hash  {message:X}"
-        ));
+        tell(format_args!("\nThe Ledger shows two hashes. {}", hashes(domain, message)));
         Ok(Ledger::sign(self, domain, message)?)
     }
+
+    fn sign_transaction(&mut self, transaction: &TypedTransaction) -> Result<Signature, Error> {
+        let signer = SigningKey::address(self)?;
+        tell(format_args!("\nThe Ledger shows a transaction. {}", in_words(transaction)));
+        let numbers = Ledger::sign_transaction(self, &transaction.encoded_for_signing())?;
+        signature_by(signer, transaction.signature_hash(), numbers)
+    }
+}
+
+impl SigningKey for Trezor {
+    fn place(&self) -> String {
+        format!("the Trezor, at {},", self.path())
+    }
+
+    fn address(&mut self) -> Result<Address, Error> {
+        Ok(Trezor::address(self, false)?)
+    }
+
+    fn sign(&mut self, document: &Document) -> Result<Signature, Error> {
+        match self.shows_hashes() {
+            true => {
+                let hashes = hashes(document.domain.separator(), document.struct_hash());
+                tell(format_args!("\nThe Trezor shows two hashes. {hashes}"));
+            }
+            false => tell("\nThe Trezor shows what it signs, field by field. Agree only if it is what stands above"),
+        }
+        Ok(Trezor::sign(self, &document.domain, &document.statement.typed())?)
+    }
+
+    fn sign_transaction(&mut self, transaction: &TypedTransaction) -> Result<Signature, Error> {
+        let signer = SigningKey::address(self)?;
+        tell(format_args!("\nThe Trezor shows a transaction. {}", in_words(transaction)));
+        let numbers = Trezor::sign_transaction(self, transaction)?;
+        signature_by(signer, transaction.signature_hash(), numbers)
+    }
+}
+
+fn hashes(domain: B256, message: B256) -> String {
+    format!("Agree only if they are these:\n  domain hash   {domain:X}\n  message hash  {message:X}")
+}
+
+/// What whoever signs a transaction on a device has to compare.
+fn in_words(transaction: &TypedTransaction) -> String {
+    let to = transaction.to().map_or_else(|| "nobody".to_owned(), |to| to.to_string());
+    let most = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
+    format!(
+        "Agree only if it is this:\n  to        {to}\n  chain     {}\n  value     {}\n  fee       at most {}\n  \
+         data      {} bytes\n  \
+         hash      {:X}, where the device shows one",
+        transaction.chain_id().unwrap_or_default(),
+        amount::in_words(Address::ZERO, transaction.value()),
+        amount::in_words(Address::ZERO, most),
+        transaction.input().len(),
+        transaction.signature_hash()
+    )
+}
+
+/// The signature of this hash by this key, of the two that these numbers can be. A device could have signed something
+/// else, or with another of its keys.
+fn signature_by(signer: Address, hash: B256, (r, s): (U256, U256)) -> Result<Signature, Error> {
+    let found = [false, true].into_iter().find_map(|parity| {
+        let signature = Signature::new(r, s, parity);
+        let signature = signature.normalize_s().unwrap_or(signature);
+        (signature.recover_address_from_prehash(&hash).ok() == Some(signer)).then_some(signature)
+    });
+    found.ok_or(Error::SigningFailed { signer })
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{B256, keccak256};
+    use alloy::primitives::keccak256;
     use ring_contracts::{Action, Domain};
 
     use super::*;
