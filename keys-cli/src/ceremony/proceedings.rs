@@ -337,7 +337,8 @@ impl Proceedings {
     /// one.
     async fn end(&mut self, step: &Step, evidence: &str, said: &str) -> Result<(), Error> {
         let mut lines = vec![step.title.clone(), format!("place           {}", step.place)];
-        lines.extend(Some(evidence).filter(|text| !text.is_empty()).map(|text| format!("found           {text}")));
+        let how = if matches!(step.check, Check::Said) { "said " } else { "found" };
+        lines.extend(Some(evidence).filter(|text| !text.is_empty()).map(|text| format!("{how}           {text}")));
         if !step.check.asks() && !said.is_empty() {
             lines.push(format!("said            {said}"));
         }
