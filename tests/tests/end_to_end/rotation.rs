@@ -136,8 +136,8 @@ async fn a_seat_that_nobody_told_halts_and_is_let_go_on_with_its_new_key_and_its
     let mut world = World::new(3, 2, 2, 20).await;
     let (next, charter, announcement) = world.plan_rotation().await;
     world.give_coin(&next).await;
-    for seat in 0..2 {
-        world.announce(seat, &announcement, &next[seat]);
+    for (seat, key) in next.iter().enumerate().take(2) {
+        world.announce(seat, &announcement, key);
         world.reload(seat, "the seat goes on with the configuration as it is now").await;
     }
     let json = serde_json::from_slice(&fs::read(&charter).unwrap()).unwrap();
