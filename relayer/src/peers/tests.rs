@@ -536,8 +536,8 @@ async fn what_is_no_message_is_refused_and_goes_no_further() {
         let (status, body) = seat0.post(tls(&seat0.one), &text).await.unwrap();
         assert_eq!((status, &body["code"]), (400, &json!("malformed")), "{text}");
     }
-    let request = format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    let (status, _) = seat0.exchange(tls(&seat0.one), &request).await.unwrap();
+    let request = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (status, _) = seat0.exchange(tls(&seat0.one), request).await.unwrap();
     assert_eq!(status, 415);
     assert!(seat0.commands.try_recv().is_err());
 }
