@@ -311,16 +311,18 @@ fn the_last_of_the_window_submits_and_the_one_before_it_only_when_nothing_comes_
     world.talk();
     let submits = |world: &World| -> Vec<bool> { world.hosts.iter().map(|host| host.submission.is_some()).collect() };
     assert_eq!(submits(&world), [false, false, true]);
-    // The ones before it wait for the votes until they are told to everybody, and then for it.
-    for _ in 0..5 {
+    // The ones before it hear of all votes when they are told to everybody, and wait from then on.
+    let tick = |world: &mut World| {
         (0..3).for_each(|seat| world.tick(seat));
+        world.talk();
+    };
+    for _ in 0..5 {
+        tick(&mut world);
         assert_eq!(submits(&world), [false, false, true]);
     }
-    (0..3).for_each(|seat| world.tick(seat));
+    tick(&mut world);
     assert_eq!(submits(&world), [false, true, true]);
-    for _ in 0..4 {
-        (0..3).for_each(|seat| world.tick(seat));
-    }
+    (0..4).for_each(|_| tick(&mut world));
     assert_eq!(submits(&world), [true, true, true]);
     // Whichever of them is mined: the same turn.
     world.complete(20);
