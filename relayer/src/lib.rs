@@ -33,6 +33,7 @@ pub mod service;
 pub mod signer;
 pub mod standby;
 pub mod store;
-mod tls;
 pub mod token;
 pub mod traces;
+
+use ring_tls::authorities as tls;

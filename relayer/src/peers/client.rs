@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Identity, PRESENCE, Peer, TlsError, Versions, messages, queue::Queue, tls, version::HEADER};
+use super::{Identity, PRESENCE, PROTOCOL, Peer, TlsError, Versions, messages, queue::Queue, version::HEADER};
 use crate::driver::{Handle, Stopped};
 
 /// From how many bytes on nothing more is said at once; one message may be longer by itself.
@@ -96,7 +96,7 @@ impl Peers {
         let start = |peer: &Peer| {
             let setup = |error: reqwest::Error| TlsError::Setup(error.to_string());
             let client = Client::builder()
-                .tls_backend_preconfigured(tls::client(identity, peer)?)
+                .tls_backend_preconfigured(ring_tls::client(identity, &peer.certificates, PROTOCOL)?)
                 .https_only(true)
                 .http1_only()
                 .no_proxy()

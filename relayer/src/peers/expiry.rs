@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
-use super::tls;
 use crate::{
     config,
     driver::{Handle, Stopped},
@@ -38,9 +37,9 @@ struct Watched {
 impl ExpiryWatch {
     /// Of several certificates of a peer the one counts that ends last.
     pub fn new(peers: &config::Peers, handle: Handle, metrics: SeatMetrics) -> Self {
-        let own = ("this seat (peers.certificate)".to_owned(), tls::end_of(peers.identity.certificate()));
+        let own = ("this seat (peers.certificate)".to_owned(), ring_tls::end_of(peers.identity.certificate()));
         let others = peers.seats.iter().map(|peer| {
-            let ends: Option<Vec<_>> = peer.certificates.iter().map(tls::end_of).collect();
+            let ends: Option<Vec<_>> = peer.certificates.iter().map(ring_tls::end_of).collect();
             (format!("seat {}", peer.seat), ends.and_then(|ends| ends.into_iter().max()))
         });
         let ending = std::iter::once(own)

@@ -13,14 +13,30 @@ mod client;
 mod expiry;
 mod queue;
 mod server;
-mod tls;
 mod version;
+
+use reqwest::Url;
+use rustls::pki_types::CertificateDer;
 
 pub use client::{Connection, Peers};
 pub use expiry::ExpiryWatch;
+pub use ring_tls::{Identity, TlsError, read_certificate};
 pub use server::serve;
-pub use tls::{Identity, Peer, TlsError, read_certificate};
 pub use version::Versions;
+
+/// Another seat.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its seat.
+    pub seat: usize,
+    /// Where it is: an https URL without a path.
+    pub url: Url,
+    /// Its certificate; two while it changes from one to the other. What names are in them does not matter.
+    pub certificates: Vec<CertificateDer<'static>>,
+}
+
+/// What is spoken inside of TLS.
+const PROTOCOL: &[u8] = b"http/1.1";
 
 /// What answers that it is there, and says which versions it speaks: whatever they are, it is asked here.
 const PRESENCE: &str = "/v1/presence";

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{PRESENCE, Peer, Versions, tls, version::HEADER};
+use super::{PRESENCE, PROTOCOL, Peer, Versions, version::HEADER};
 use crate::{
     config,
     driver::Handle,
@@ -54,7 +54,8 @@ pub async fn serve(
     handle: Handle,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let tls = tls::server(&config.identity, &config.seats).map_err(io::Error::other)?;
+    let pins: Vec<_> = config.seats.iter().flat_map(|peer| peer.certificates.clone()).collect();
+    let tls = ring_tls::server(&config.identity, &pins, PROTOCOL).map_err(io::Error::other)?;
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let known: Arc<[(CertificateDer<'static>, From)]> = config.seats.iter().flat_map(known).collect();
     let router = Router::new()

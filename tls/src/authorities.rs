@@ -1,16 +1,19 @@
-//! TLS to what a seat asks (databases, services): always with a certificate that is checked, name and all.
+//! TLS to what is asked (databases, services): always with a certificate that is checked, name and all.
 
 use std::{net::IpAddr, sync::Arc};
 
-use reqwest::Url;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use url::Url;
 
 /// Believes the certificates of these authorities, in PEM; without any, those that this host believes.
-pub(crate) fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, String> {
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
@@ -22,7 +25,7 @@ pub(crate) fn client_config(authorities: Option<&[u8]>) -> Result<ClientConfig, 
 }
 
 /// Whether an address is of this host, to which may be spoken in the clear.
-pub(crate) fn is_local(url: &Url) -> bool {
+pub fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -1,12 +1,14 @@
 //! Certificates that are pinned: one is good because it is exactly the one that was given, and for nothing else.
 
+#[cfg(feature = "authorities")]
+pub mod authorities;
+
 use std::{
     fmt,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use reqwest::Url;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
     SignatureScheme,
@@ -24,7 +26,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-/// Why a certificate or its key is of no use between seats.
+/// Why a certificate or its key is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// Not one certificate.
@@ -54,18 +56,7 @@ pub enum TlsError {
     Setup(String),
 }
 
-/// Another seat.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// Its seat.
-    pub seat: usize,
-    /// Where it is: an https URL without a path.
-    pub url: Url,
-    /// Its certificate; two while it changes from one to the other. What names are in them does not matter.
-    pub certificates: Vec<CertificateDer<'static>>,
-}
-
-/// What this seat shows the others.
+/// What one side of a connection shows the other.
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 
@@ -114,7 +105,7 @@ pub fn read_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, TlsError>
 }
 
 /// When a certificate ends, in the time since 1970. `None`: it has no end, or none that can be told.
-pub(super) fn end_of(certificate: &CertificateDer<'static>) -> Option<Duration> {
+pub fn end_of(certificate: &CertificateDer<'static>) -> Option<Duration> {
     let far = UnixTime::since_unix_epoch(NO_END);
     let refused = PinnedServer::new(std::slice::from_ref(certificate)).ok()?.check(certificate, &[], far);
     match refused {
@@ -137,11 +128,18 @@ const NO_END: Duration = Duration::from_secs(253_402_300_799);
 /// The one set of algorithms, whatever the process installed as its default.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
-/// TLS of a seat that others connect to: it shows its certificate, and takes those with a pinned one.
-pub(super) fn server(identity: &Identity, peers: &[Peer]) -> Result<ServerConfig, TlsError> {
+/// TLS of whoever is connected to: it shows its certificate, and takes those with a pinned one. `protocol` is that which is spoken
+/// inside (ALPN).
+///
+/// # Errors
+/// `Setup`.
+pub fn server(
+    identity: &Identity,
+    pins: &[CertificateDer<'static>],
+    protocol: &[u8],
+) -> Result<ServerConfig, TlsError> {
     let setup = |error: &dyn fmt::Display| TlsError::Setup(error.to_string());
-    let pins: Vec<_> = peers.iter().flat_map(|peer| peer.certificates.clone()).collect();
-    let clients = PinnedClients::new(&pins).map_err(|error| setup(&error))?;
+    let clients = PinnedClients::new(pins).map_err(|error| setup(&error))?;
     let mut config = ServerConfig::builder_with_provider(PROVIDER.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| setup(&error))?
@@ -149,14 +147,22 @@ pub(super) fn server(identity: &Identity, peers: &[Peer]) -> Result<ServerConfig
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.0.clone())));
     // A resumed connection would not have its certificate checked again: nothing is given out to resume with.
     config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
-/// TLS of a seat that connects to another: it shows its certificate, and takes only those of the other.
-pub(super) fn client(identity: &Identity, peer: &Peer) -> Result<ClientConfig, TlsError> {
+/// TLS of whoever connects: it shows its certificate, and takes only those with a pinned one: two while the other side changes
+/// from one to the other.
+///
+/// # Errors
+/// `Setup`.
+pub fn client(
+    identity: &Identity,
+    pins: &[CertificateDer<'static>],
+    protocol: &[u8],
+) -> Result<ClientConfig, TlsError> {
     let setup = |error: &dyn fmt::Display| TlsError::Setup(error.to_string());
-    let server = PinnedServer::new(&peer.certificates).map_err(|error| setup(&error))?;
+    let server = PinnedServer::new(pins).map_err(|error| setup(&error))?;
     let mut config = ClientConfig::builder_with_provider(PROVIDER.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| setup(&error))?
@@ -164,7 +170,7 @@ pub(super) fn client(identity: &Identity, peer: &Peer) -> Result<ClientConfig, T
         .with_custom_certificate_verifier(Arc::new(server))
         .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.0.clone())));
     config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
