@@ -110,14 +110,19 @@ pub(crate) async fn put_into_hsm(host: &Path, key: &KeyFiles, module: &Path) -> 
 
 #[derive(Serialize)]
 struct SignerFile<'a> {
-    socket: &'a str,
-    client_uid: u32,
     guard: &'a str,
     chain_id: u64,
     contract: String,
     ring: u32,
+    listen: SignerListen<'a>,
     key: SignerKey<'a>,
     policy: SignerPolicy,
+}
+
+#[derive(Serialize)]
+struct SignerListen<'a> {
+    socket: &'a str,
+    client_uid: u32,
 }
 
 #[derive(Serialize)]
@@ -154,12 +159,11 @@ pub(crate) async fn start_enclave(
     private_folder(&folder)?;
     let asset = settings.charter.asset.to_string();
     let file = SignerFile {
-        socket: "sock",
-        client_uid: rustix::process::getuid().as_raw(),
         guard: "guard",
         chain_id: settings.domain.chain_id,
         contract: settings.domain.contract.to_string(),
         ring: settings.ring,
+        listen: SignerListen { socket: "sock", client_uid: rustix::process::getuid().as_raw() },
         key: SignerKey { address: key.address.to_string(), keystore: &key.keystore, password_file: &key.password_file },
         policy: SignerPolicy {
             main_asset: asset.clone(),

@@ -19,14 +19,16 @@ use aws_sdk_kms::{
 };
 use aws_smithy_http_client::{Builder, tls};
 use futures::future::{BoxFuture, FutureExt as _};
+use serde::Deserialize;
 
 use crate::{Key, KeyError, PATIENCE, signature};
 
 /// How often a question is asked, the first time included.
 const ATTEMPTS: u32 = 4;
 
-/// Where the key is.
-#[derive(Clone, Debug, Default)]
+/// Where the key is: as a configuration has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AwsKmsSettings {
     /// Its id, its ARN, or an alias. An alias that comes to name another key signs nothing any more.
     pub key_id: String,

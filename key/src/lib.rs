@@ -18,8 +18,10 @@ mod login;
 pub mod memory;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
-#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "vault"))]
+#[cfg(feature = "settings")]
 mod secret_source;
+#[cfg(feature = "settings")]
+pub mod settings;
 #[cfg(feature = "memory")]
 pub mod share;
 #[cfg(any(feature = "aws-kms", feature = "azure-kv", feature = "gcp-kms", feature = "pkcs11", test))]
@@ -36,7 +38,7 @@ use futures::future::BoxFuture;
 
 pub use error::KeyError;
 pub use local::LocalKey;
-#[cfg(any(feature = "azure-kv", feature = "gcp-kms", feature = "vault"))]
+#[cfg(feature = "settings")]
 pub use secret_source::SecretSource;
 
 /// A key that signs. Each answer comes within [`PATIENCE`], or is an error.

@@ -32,10 +32,9 @@ use cryptoki::{
     slot::Slot,
 };
 use futures::future::{BoxFuture, FutureExt as _};
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use crate::{Key, KeyError, PATIENCE, signature};
+use crate::{Key, KeyError, PATIENCE, SecretSource, signature};
 
 /// How many digests an HSM signs at once for one seat.
 const SESSIONS: usize = 4;
@@ -62,8 +61,8 @@ pub struct Pkcs11Settings {
     pub token: Token,
     /// The label of the private and the public key.
     pub label: String,
-    /// The user's PIN.
-    pub pin: SecretString,
+    /// The user's PIN, read at each login.
+    pub pin: SecretSource,
 }
 
 /// A key in a token.
@@ -172,7 +171,8 @@ impl Pool {
         let context = context(&self.settings.module).map_err(|error| self.fault(&error))?;
         let slot = self.slot(&context)?;
         let session = context.open_ro_session(slot).map_err(|error| self.fault(&error))?;
-        match session.login(UserType::User, Some(&self.settings.pin)) {
+        let pin = self.settings.pin.read().map_err(|why| self.refused(&why))?;
+        match session.login(UserType::User, Some(&pin)) {
             // A login is of the whole process.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
             Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {

@@ -1,23 +1,31 @@
 //! The configuration: one TOML file. Paths in it start at the file's own folder.
 
+mod key;
+mod policy;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read as _},
+    net::SocketAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::{Address, FixedBytes, U256};
-use ring_contracts::{Domain, Refill};
+use alloy::primitives::Address;
+use ring_contracts::Domain;
 use secrecy::SecretString;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use self::{
+    key::{KeySource, RawKey},
+    policy::RawPolicy,
+};
 use crate::{
     guard::Owner,
     key::{KeyError, SigningKey},
-    policy::{Policy, Spend},
+    listen::Listen,
+    policy::Policy,
 };
 
 /// No configuration, password or key file is longer, in bytes.
@@ -26,10 +34,8 @@ const MAX_LENGTH: u64 = 1 << 20;
 /// What the enclave is told.
 #[derive(Debug)]
 pub struct Config {
-    /// The socket that it listens on.
-    pub socket: PathBuf,
-    /// The user (uid) whose processes may ask.
-    pub client_uid: u32,
+    /// Where it listens, and who may ask.
+    pub listen: Listen,
     /// Where the guard is.
     pub guard: PathBuf,
     /// Whose signatures are guarded.
@@ -37,22 +43,6 @@ pub struct Config {
     /// Its rules.
     pub policy: Policy,
     key: KeySource,
-}
-
-#[derive(Debug)]
-enum KeySource {
-    Keystore {
-        keystore: PathBuf,
-        password_file: PathBuf,
-    },
-    File(PathBuf),
-    #[cfg(feature = "pkcs11")]
-    Pkcs11 {
-        module: PathBuf,
-        token: ring_key::pkcs11::Token,
-        label: String,
-        pin_file: PathBuf,
-    },
 }
 
 /// Why it cannot start as it is configured.
@@ -85,6 +75,12 @@ pub enum ConfigError {
     /// The key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A process for each question with a key that is unlocked for a time.
+    #[error(
+        "key.memory: a key that people unlock is in the process that they unlocked, and --one-shot and --answer start another for \
+         each question: start it without"
+    )]
+    Leased,
     /// Another key than the one that is named.
     #[error("key.address is {expected}, and the key is that of {found}: one of them is wrong")]
     OtherKey {
@@ -98,91 +94,26 @@ pub enum ConfigError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    socket: PathBuf,
-    client_uid: u32,
     guard: PathBuf,
     chain_id: u64,
     contract: Address,
     ring: u32,
+    listen: RawListen,
     key: RawKey,
     policy: RawPolicy,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawKey {
-    address: Address,
-    keystore: Option<PathBuf>,
-    password_file: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-    pkcs11: Option<RawPkcs11>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "so that all builds know the same configuration"))]
-struct RawPkcs11 {
-    module: PathBuf,
-    token: Option<String>,
-    serial: Option<String>,
-    key: String,
-    pin_file: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPolicy {
-    main_asset: Address,
-    #[serde(default)]
-    requesters: BTreeSet<Address>,
-    max_fee: Amount,
-    #[serde(default)]
-    spend: Vec<RawSpend>,
-    #[serde(default)]
-    call: Vec<RawCall>,
-    refill: Option<RawRefill>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSpend {
-    asset: Address,
-    max_amount: Option<Amount>,
-    per_day: Option<Amount>,
-    #[serde(default)]
-    recipients: BTreeSet<Address>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCall {
-    target: Address,
-    selector: FixedBytes<4>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRefill {
-    amount: Amount,
-    period_seconds: u64,
-    seats: BTreeSet<Address>,
-}
-
-/// A number in decimal, as text: TOML's own numbers are too short.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct Amount(U256);
-
-impl TryFrom<String> for Amount {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = is_decimal.then(|| U256::from_str_radix(&text, 10).ok()).flatten();
-        number
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is no amount: write it in the smallest unit, as digits in quotes"))
-    }
+struct RawListen {
+    socket: Option<PathBuf>,
+    client_uid: Option<u32>,
+    vsock_port: Option<u32>,
+    client_cid: Option<u32>,
+    address: Option<SocketAddr>,
+    certificate: Option<PathBuf>,
+    private_key: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
 }
 
 impl Config {
@@ -195,14 +126,15 @@ impl Config {
         let text = read_text(path, false)?;
         let raw: Raw = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let key = raw.key.source(folder).map_err(malformed)?;
+        let listen = raw.listen.check(folder).map_err(malformed)?;
+        let address = raw.key.address;
+        let key = raw.key.check(folder).map_err(malformed)?;
         let policy = raw.policy.check().map_err(malformed)?;
         let domain = Domain { chain_id: raw.chain_id, contract: raw.contract };
         Ok(Self {
-            socket: folder.join(raw.socket),
-            client_uid: raw.client_uid,
+            listen,
             guard: folder.join(raw.guard),
-            owner: Owner { domain, ring: raw.ring, address: raw.key.address },
+            owner: Owner { domain, ring: raw.ring, address },
             policy,
             key,
         })
@@ -213,85 +145,66 @@ impl Config {
     /// # Errors
     /// `Unreadable`, `Exposed`, `Key`, `OtherKey`.
     pub fn open_key(&self) -> Result<SigningKey, ConfigError> {
-        let key = match &self.key {
-            KeySource::Keystore { keystore, password_file } => {
-                SigningKey::of_keystore(keystore, &secret(password_file)?)?
-            }
-            KeySource::File(file) => SigningKey::of_hexadecimal(&secret(file)?)?,
-            #[cfg(feature = "pkcs11")]
-            KeySource::Pkcs11 { module, token, label, pin_file } => {
-                let (module, token, label) = (module.clone(), token.clone(), label.clone());
-                let pin = secret(pin_file)?;
-                SigningKey::of_hsm(ring_key::pkcs11::Pkcs11Settings { module, token, label, pin })?
-            }
-        };
+        let key = self.key.open()?;
         match (self.owner.address, key.address()) {
             (expected, found) if expected != found => Err(ConfigError::OtherKey { expected, found }),
             _ => Ok(key),
         }
     }
+
+    /// A key that people unlock for a time is in the process that they unlocked, and in no other.
+    ///
+    /// # Errors
+    /// `Leased`: the key is one.
+    pub fn check_one_shot(&self) -> Result<(), ConfigError> {
+        match self.key.is_unlocked_by_people() {
+            true => Err(ConfigError::Leased),
+            false => Ok(()),
+        }
+    }
+
+    /// Has the key unlocked by people, if that is how it comes here.
+    ///
+    /// # Errors
+    /// `Key`: nobody can be let in where they should be.
+    pub fn let_unlock(&self, key: &SigningKey) -> Result<(), ConfigError> {
+        Ok(self.key.let_unlock(key)?)
+    }
 }
 
-impl RawKey {
-    fn source(&self, folder: &Path) -> Result<KeySource, String> {
-        match (&self.keystore, &self.password_file, &self.key_file, &self.pkcs11) {
-            (Some(keystore), Some(password_file), None, None) => {
-                Ok(KeySource::Keystore { keystore: folder.join(keystore), password_file: folder.join(password_file) })
+impl RawListen {
+    fn check(self, folder: &Path) -> Result<Listen, String> {
+        let unix = (self.socket, self.client_uid);
+        let vsock = (self.vsock_port, self.client_cid);
+        let tls = (self.address, self.certificate, self.private_key, self.client_certificate);
+        match (unix, vsock, tls) {
+            ((Some(socket), Some(client_uid)), (None, None), (None, None, None, None)) => {
+                Ok(Listen::Unix { socket: folder.join(socket), client_uid })
             }
-            (None, None, Some(file), None) => Ok(KeySource::File(folder.join(file))),
-            #[cfg(feature = "pkcs11")]
-            (None, None, None, Some(raw)) => {
-                use ring_key::pkcs11::Token;
-                let token = match (&raw.token, &raw.serial) {
-                    (Some(label), None) => Token::Label(label.clone()),
-                    (None, Some(serial)) => Token::Serial(serial.clone()),
-                    _ => {
-                        return Err(
-                            "key.pkcs11: name the token by its label, `token`, or by its `serial` number".into()
-                        );
-                    }
-                };
-                let (module, pin_file) = (folder.join(&raw.module), folder.join(&raw.pin_file));
-                Ok(KeySource::Pkcs11 { module, token, label: raw.key.clone(), pin_file })
+            #[cfg(feature = "vsock")]
+            ((None, None), (Some(port), Some(client_cid)), (None, None, None, None)) => {
+                Ok(Listen::Vsock { port, client_cid })
             }
-            #[cfg(not(feature = "pkcs11"))]
-            (None, None, None, Some(_)) => {
-                Err("key.pkcs11: this ring-signer was built without it; build it with `--features pkcs11`".into())
+            #[cfg(not(feature = "vsock"))]
+            ((None, None), (Some(_), Some(_)), (None, None, None, None)) => Err(format!("listen.vsock_port: {}", not_built("vsock"))),
+            #[cfg(feature = "tls")]
+            ((None, None), (None, None), (Some(address), Some(certificate), Some(key), Some(client_certificate))) => {
+                let [certificate, private_key, client_certificate] =
+                    [certificate, key, client_certificate].map(|file| folder.join(file));
+                Ok(Listen::Tls(crate::listen::Tls { address, certificate, private_key, client_certificate }))
             }
-            _ => {
-                Err("key: give `keystore` and `password_file`, or `key_file`, or [key.pkcs11], and nothing else".into())
-            }
+            #[cfg(not(feature = "tls"))]
+            ((None, None), (None, None), (Some(_), Some(_), Some(_), Some(_))) => Err(format!("listen.address: {}", not_built("tls"))),
+            _ => Err("listen: give `socket` and `client_uid`, or `vsock_port` and `client_cid`, or `address`, `certificate`, \
+                      `private_key` and `client_certificate`, and nothing else"
+                .into()),
         }
     }
 }
 
-impl RawPolicy {
-    fn check(self) -> Result<Policy, String> {
-        let mut spend = BTreeMap::new();
-        for RawSpend { asset, max_amount, per_day, recipients } in self.spend {
-            let [max_amount, per_day] = [max_amount, per_day].map(|amount| amount.map(|Amount(amount)| amount));
-            if spend.insert(asset, Spend { max_amount, per_day, recipients }).is_some() {
-                return Err(format!("policy.spend: {asset} is there twice"));
-            }
-        }
-        let refill =
-            self.refill.map(
-                |RawRefill { amount: Amount(amount), period_seconds: period, seats }| match u128::try_from(amount) {
-                    Ok(amount) if amount >> 96 == 0 && period > 0 => Ok((Refill { amount, period }, seats)),
-                    _ => {
-                        Err("policy.refill: amount has to be below 2^96 wei, and period_seconds at least 1".to_owned())
-                    }
-                },
-            );
-        Ok(Policy {
-            main_asset: self.main_asset,
-            requesters: self.requesters,
-            spend,
-            calls: self.call.into_iter().map(|RawCall { target, selector }| (target, selector)).collect(),
-            refill: refill.transpose()?,
-            max_fee: self.max_fee.0,
-        })
-    }
+/// What is said of a way that is not there.
+fn not_built(feature: &str) -> String {
+    format!("this ring-signer was built without it; build it with `--features {feature}`")
 }
 
 fn secret(path: &Path) -> Result<SecretString, ConfigError> {
@@ -299,7 +212,8 @@ fn secret(path: &Path) -> Result<SecretString, ConfigError> {
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
-fn read_text(path: &Path, is_secret: bool) -> Result<Zeroizing<String>, ConfigError> {
+/// A text; a secret only if not everybody can read it.
+pub(crate) fn read_text(path: &Path, is_secret: bool) -> Result<Zeroizing<String>, ConfigError> {
     let unreadable = |why| ConfigError::Unreadable { path: path.to_owned(), why };
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;

@@ -1,5 +1,8 @@
 //! The key that the enclave signs with.
 
+#[cfg(feature = "kept")]
+mod kept;
+
 use std::{fmt, path::Path};
 
 use alloy::primitives::{Address, B256, Signature};
@@ -7,13 +10,20 @@ use k256::ecdsa;
 use ring_keystore::KeystoreError;
 use secrecy::SecretString;
 
-/// A key in this process's memory, or in an HSM behind it.
+#[cfg(feature = "kept")]
+use kept::Kept;
+#[cfg(feature = "elsewhere")]
+pub(crate) use kept::Opening;
+#[cfg(feature = "memory")]
+pub(crate) use kept::{Unlocking, WARNING};
+
+/// A key in this process's memory, or one that somebody else has.
 pub enum SigningKey {
     /// In memory; wiped when it is dropped.
     Here(Box<ecdsa::SigningKey>),
-    /// In an HSM.
-    #[cfg(feature = "pkcs11")]
-    Pkcs11(Box<ring_key::pkcs11::Pkcs11Key>, tokio::runtime::Runtime),
+    /// Unlocked by people for a time, or kept by an HSM or a service.
+    #[cfg(feature = "kept")]
+    Kept(Kept),
 }
 
 /// Why a key cannot be opened, or does not sign.
@@ -26,13 +36,22 @@ pub enum KeyError {
     #[error("the key does not sign: {0}")]
     Signing(String),
     /// Whoever keeps it.
-    #[cfg(feature = "pkcs11")]
+    #[cfg(feature = "kept")]
     #[error(transparent)]
     Elsewhere(#[from] ring_key::KeyError),
     /// No threads.
-    #[cfg(feature = "pkcs11")]
+    #[cfg(feature = "kept")]
     #[error("no runtime: {0}")]
     Runtime(std::io::Error),
+    /// Nobody can unlock it.
+    #[cfg(feature = "memory")]
+    #[error("key.memory.socket: {path} cannot be served: {why}; name a path in a folder of this user's own", path = path.display())]
+    Socket {
+        /// The socket.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        why: std::io::Error,
+    },
 }
 
 impl SigningKey {
@@ -52,27 +71,21 @@ impl SigningKey {
         Ok(Self::Here(Box::new(ring_keystore::key_from_hexadecimal(text)?)))
     }
 
-    /// A key in an HSM.
-    ///
-    /// # Errors
-    /// `Elsewhere`, `Runtime`.
-    #[cfg(feature = "pkcs11")]
-    pub fn of_hsm(settings: ring_key::pkcs11::Pkcs11Settings) -> Result<Self, KeyError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(KeyError::Runtime)?;
-        let key = runtime.block_on(ring_key::pkcs11::Pkcs11Key::open(settings))?;
-        Ok(Self::Pkcs11(Box::new(key), runtime))
-    }
-
     /// Its account.
     pub fn address(&self) -> Address {
         match self {
             Self::Here(key) => Address::from_private_key(key),
-            #[cfg(feature = "pkcs11")]
-            Self::Pkcs11(key, _) => ring_key::Key::address(&**key),
+            #[cfg(feature = "kept")]
+            Self::Kept(kept) => kept.address(),
+        }
+    }
+
+    /// Whether it is in this process's memory, so that nothing outside has to be reached.
+    pub fn is_here(&self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            #[cfg(feature = "kept")]
+            Self::Kept(kept) => kept.is_here(),
         }
     }
 
@@ -84,8 +97,8 @@ impl SigningKey {
                 let (signature, recovery) = signed.map_err(|error| KeyError::Signing(error.to_string()))?;
                 Ok(Signature::from((signature, recovery)).normalized_s())
             }
-            #[cfg(feature = "pkcs11")]
-            Self::Pkcs11(key, runtime) => Ok(runtime.block_on(ring_key::Key::sign(&**key, digest))?),
+            #[cfg(feature = "kept")]
+            Self::Kept(kept) => kept.sign(digest),
         }
     }
 }

@@ -21,5 +21,5 @@ mod transaction;
 
 pub use enclave::Enclave;
 pub use key::{KeyError, SigningKey};
-pub use listen::{ListenError, Listener, answer, check_client};
-pub use sandbox::{SandboxError, bound_memory, enter as enter_sandbox, keep_memory_private};
+pub use listen::{Connection, Listen, ListenError, Listener, PATIENCE, accepted, answer};
+pub use sandbox::{SandboxError, bound_memory, enter as enter_sandbox, harden};

@@ -13,12 +13,12 @@ use std::{
 };
 
 use ring_signer::{
-    Enclave, Listener, SigningKey, answer, bound_memory, check_client,
+    Connection, Enclave, Listener, SigningKey, accepted, answer, bound_memory,
     config::{Config, ConfigError},
     enter_sandbox,
     guard::{Guard, GuardError},
-    keep_memory_private,
-    message::Answer,
+    harden,
+    message::{Answer, MessageError},
 };
 
 const USAGE: &str = "\
@@ -45,8 +45,6 @@ enum Failure {
     Sandbox(#[from] ring_signer::SandboxError),
     #[error("standard input is not a socket with a question: {0}")]
     NoQuestion(io::Error),
-    #[error("{0}")]
-    Stranger(String),
     #[error("it cannot start itself: {0}")]
     Itself(io::Error),
 }
@@ -94,21 +92,24 @@ fn parse(arguments: Vec<OsString>) -> Option<(Mode, PathBuf)> {
 }
 
 fn run(mode: Mode, path: &Path) -> Result<(), Failure> {
-    keep_memory_private()?;
+    harden()?;
     let config = Config::read(path)?;
     match mode {
         Mode::Listen => {
-            let (enclave, is_here) = open(&config, false)?;
-            let listener = Listener::bind(&config.socket, config.client_uid)?;
+            let key = config.open_key()?;
+            config.let_unlock(&key)?;
+            let (enclave, is_here) = with_guard(&config, key, false)?;
+            let listener = Listener::bind(&config.listen)?;
             shut_in(is_here)?;
             eprintln!("ring-signer: {} signs for ring {}", config.owner.address, config.owner.ring);
             listener.serve(move |connection| answer(connection, |question| enclave.answer(question)));
             Ok(())
         }
         Mode::OneShot => {
+            config.check_one_shot()?;
             // What is wrong should be known before the first question.
             drop(open(&config, true)?);
-            let listener = Listener::bind(&config.socket, config.client_uid)?;
+            let listener = Listener::bind(&config.listen)?;
             let (program, path) = (env::current_exe().map_err(Failure::Itself)?, path.to_owned());
             eprintln!(
                 "ring-signer: {} signs for ring {}, a process a question",
@@ -118,10 +119,10 @@ fn run(mode: Mode, path: &Path) -> Result<(), Failure> {
             Ok(())
         }
         Mode::Answer => {
+            config.check_one_shot()?;
             let connection = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::NoQuestion)?;
-            check_client(&connection, config.client_uid).map_err(Failure::Stranger)?;
             // The key is here from the question to its answer.
-            answer(UnixStream::from(connection), |question| {
+            answer(accepted(connection, &config.listen)?, |question| {
                 let opened = open(&config, true).and_then(|(enclave, is_here)| shut_in(is_here).map(|()| enclave));
                 match opened {
                     Ok(enclave) => enclave.answer(question),
@@ -148,17 +149,20 @@ fn run(mode: Mode, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Returns whether the key is in this process's memory, too.
 fn open(config: &Config, waits: bool) -> Result<(Enclave, bool), Failure> {
-    let key = config.open_key()?;
-    let is_here = matches!(key, SigningKey::Here(_));
+    with_guard(config, config.open_key()?, waits)
+}
+
+/// Returns whether the key is in this process's memory, too.
+fn with_guard(config: &Config, key: SigningKey, waits: bool) -> Result<(Enclave, bool), Failure> {
+    let is_here = key.is_here();
     let guard = Guard::open(&config.guard, config.owner, waits)?;
     Ok((Enclave::new(config.owner, key, config.policy.clone(), guard), is_here))
 }
 
 fn shut_in(is_here: bool) -> Result<(), Failure> {
     bound_memory()?;
-    // An HSM's library does what it has to, for instance speak to the HSM over a network.
+    // Whoever else has the key has to be reached: an HSM's library and a service's do what they have to, and nobody can say what.
     if is_here {
         enter_sandbox()?;
     }
@@ -166,11 +170,46 @@ fn shut_in(is_here: bool) -> Result<(), Failure> {
 }
 
 /// Has a process of its own answer, which has the key for as long as that takes.
-fn start_for(connection: UnixStream, program: &Path, config: &Path) {
-    let connection = Stdio::from(OwnedFd::from(connection));
-    let child = Command::new(program).arg("--answer").arg(config).stdin(connection).stdout(Stdio::null()).spawn();
-    // It has said itself what was wrong.
-    if let Err(error) = child.and_then(|mut child| child.wait()) {
+fn start_for(connection: Connection, program: &Path, config: &Path) {
+    let answered = match connection {
+        Connection::Plain(stream) => answer_by_child(stream.into_inner(), program, config).map_err(MessageError::from),
+        #[cfg(feature = "tls")]
+        mut connection => pass_on(&mut connection, program, config),
+    };
+    // Of what went wrong in the child it has spoken itself.
+    if let Err(error) = answered {
         eprintln!("a question was not answered: {error}");
     }
+}
+
+fn answer_by_child(connection: UnixStream, program: &Path, config: &Path) -> io::Result<()> {
+    let connection = Stdio::from(OwnedFd::from(connection));
+    let child = Command::new(program).arg("--answer").arg(config).stdin(connection).stdout(Stdio::null()).spawn();
+    child?.wait().map(drop)
+}
+
+/// TLS stays with this process. What the child needs of it is the question, once there is one: strangers start no processes.
+#[cfg(feature = "tls")]
+fn pass_on(connection: &mut Connection, program: &Path, config: &Path) -> Result<(), MessageError> {
+    use std::io::Write as _;
+
+    use ring_signer::{PATIENCE, message};
+
+    let question = message::read_json(connection.within(PATIENCE));
+    let question = match question.and_then(|json| message::with_length(&json)) {
+        Ok(question) => question,
+        Err(MessageError::Connection(error)) => return Err(error.into()),
+        Err(error) => return message::write(connection.within(PATIENCE), &Answer::Refused { why: error.to_string() }),
+    };
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let answered = std::thread::scope(|scope| {
+        let child = scope.spawn(move || answer_by_child(theirs, program, config));
+        ours.write_all(&question)?;
+        let answered = message::read_json(&mut ours);
+        child.join().unwrap_or_else(|_| Err(io::Error::other("the thread of its process ended")))?;
+        answered
+    })?;
+    let connection = connection.within(PATIENCE);
+    connection.write_all(&message::with_length(&answered)?)?;
+    Ok(connection.flush()?)
 }

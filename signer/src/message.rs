@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// No message is longer, in bytes.
 pub const MAX_MESSAGE: u32 = 1 << 20;
 
+/// What is spoken inside of TLS (ALPN).
+pub const PROTOCOL: &[u8] = b"ring-signer/1";
+
 /// What the enclave can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -106,10 +109,17 @@ pub enum MessageError {
 /// # Errors
 /// `TooLong`, `Malformed`.
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, MessageError> {
-    let json = serde_json::to_vec(message)?;
+    with_length(&serde_json::to_vec(message)?)
+}
+
+/// The same of JSON that is there already.
+///
+/// # Errors
+/// `TooLong`.
+pub fn with_length(json: &[u8]) -> Result<Vec<u8>, MessageError> {
     let length = u32::try_from(json.len()).ok().filter(|length| *length <= MAX_MESSAGE);
     let length = length.ok_or(MessageError::TooLong(json.len() as u64))?;
-    Ok([&length.to_be_bytes()[..], &json].concat())
+    Ok([&length.to_be_bytes()[..], json].concat())
 }
 
 /// The length of the JSON that follows these four bytes.
@@ -128,11 +138,19 @@ pub fn length(bytes: [u8; 4]) -> Result<usize, MessageError> {
 /// # Errors
 /// Any.
 pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<T, MessageError> {
+    Ok(serde_json::from_slice(&read_json(from)?)?)
+}
+
+/// Reads a message and does not look into it.
+///
+/// # Errors
+/// `Connection`, `TooLong`.
+pub fn read_json(from: &mut impl Read) -> Result<Vec<u8>, MessageError> {
     let mut head = [0; 4];
     from.read_exact(&mut head)?;
     let mut json = vec![0; length(head)?];
     from.read_exact(&mut json)?;
-    Ok(serde_json::from_slice(&json)?)
+    Ok(json)
 }
 
 /// Writes a message.

@@ -1,7 +1,10 @@
 //! What the process may still do once it has its socket, its key and its guard: answer, and write the guard. No new connection,
 //! no other program, no look into another process.
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::{
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
+    thread::set_no_new_privs,
+};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 /// The most memory for data, in bytes: messages are short, and a few are worked on at a time.
@@ -18,11 +21,13 @@ pub enum SandboxError {
     Filter(String),
 }
 
-/// Keeps this process's memory to itself: no core dumps, and no debugger of the same user.
+/// Keeps this process's memory to itself (no core dumps, and no debugger of the same user), and its rights what they are, whatever it
+/// starts. To be called before there are other threads.
 ///
 /// # Errors
 /// `Limit`.
-pub fn keep_memory_private() -> Result<(), SandboxError> {
+pub fn harden() -> Result<(), SandboxError> {
+    set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
@@ -36,18 +41,21 @@ pub fn bound_memory() -> Result<(), SandboxError> {
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(MOST_DATA), maximum: Some(MOST_DATA) })?)
 }
 
-/// Shuts this thread in, and those that it starts: what is not needed any more fails with EPERM.
+/// Shuts this process in, all its threads: what is not needed any more fails with EPERM.
 ///
 /// # Errors
 /// `Filter`.
 pub fn enter() -> Result<(), SandboxError> {
+    seccompiler::apply_filter_all_threads(&filter()?).map_err(|error| SandboxError::Filter(error.to_string()))
+}
+
+fn filter() -> Result<BpfProgram, SandboxError> {
     let failed = |error: &dyn std::fmt::Display| SandboxError::Filter(error.to_string());
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| failed(&error))?;
     let rules = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     let errno = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, errno, SeccompAction::Allow, arch).map_err(|error| failed(&error))?;
-    let program: BpfProgram = filter.try_into().map_err(|error: seccompiler::BackendError| failed(&error))?;
-    seccompiler::apply_filter(&program).map_err(|error| failed(&error))
+    filter.try_into().map_err(|error: seccompiler::BackendError| failed(&error))
 }
 
 /// The system calls of a thread that reads and writes what is open, opens and replaces the guard, and starts threads.
@@ -78,6 +86,11 @@ const ALLOWED: &[i64] = &[
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_unlinkat,
+    // Waiting for whoever unlocks the key.
+    #[cfg(feature = "memory")]
+    libc::SYS_epoll_ctl,
+    #[cfg(feature = "memory")]
+    libc::SYS_epoll_pwait,
     // Memory.
     libc::SYS_brk,
     libc::SYS_mmap,
@@ -109,6 +122,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_clock_nanosleep,
     libc::SYS_getrandom,
     // The older calls that the same functions make here.
+    #[cfg(all(feature = "memory", target_arch = "x86_64"))]
+    libc::SYS_epoll_wait,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
     #[cfg(target_arch = "x86_64")]
@@ -119,7 +134,12 @@ const ALLOWED: &[i64] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, net::TcpStream, os::unix::net::UnixStream, process::Command};
+    use std::{
+        fs::File,
+        net::{TcpListener, TcpStream},
+        os::unix::net::UnixStream,
+        process::Command,
+    };
 
     use super::*;
 
@@ -127,11 +147,12 @@ mod tests {
     fn inside_there_is_no_network_and_no_other_program_and_files_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        // The filter is of this thread only, which ends with the test.
+        // Of this thread only, which ends with the test.
         let inside = std::thread::spawn(move || {
-            enter().unwrap();
+            seccompiler::apply_filter(&filter().unwrap()).unwrap();
             let refused = |result: std::io::Result<()>| result.unwrap_err().raw_os_error() == Some(libc::EPERM);
             assert!(refused(TcpStream::connect("127.0.0.1:9").map(drop)));
+            assert!(refused(TcpListener::bind("127.0.0.1:0").map(drop)));
             assert!(refused(UnixStream::connect("/nowhere").map(drop)));
             assert!(refused(Command::new("/bin/true").spawn().map(drop)));
             let file = File::create(&path).unwrap();

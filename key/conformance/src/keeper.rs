@@ -16,12 +16,12 @@ use ring_key::{Key, KeyError};
 use crate::proxy::Losses;
 
 pub(crate) use azure_kv::AzureKv;
-pub(crate) use enclave::Enclave;
+pub(crate) use enclave::{Enclave, Form};
 pub(crate) use gcp_kms::GcpKms;
 pub(crate) use keystore::Keystore;
 pub(crate) use memory::Memory;
 pub(crate) use moto::Moto;
-pub(crate) use softhsm::SoftHsm;
+pub(crate) use softhsm::{ENCLAVES, SEATS, SoftHsm};
 pub(crate) use vault::Vault;
 
 /// Why something cannot be run here.
@@ -81,6 +81,11 @@ pub(crate) trait Keeper {
 
     /// Ends what was begun by logging in.
     fn end_sessions(&mut self) -> impl Future<Output = Result<bool>> {
+        std::future::ready(Ok(false))
+    }
+
+    /// Has a login that is soon over, and waits until that was made longer.
+    fn outlive_login(&mut self) -> impl Future<Output = Result<bool>> {
         std::future::ready(Ok(false))
     }
 

@@ -14,7 +14,7 @@ use clap::Parser;
 use eyre::{Result, WrapErr as _};
 
 use crate::{
-    keeper::{AzureKv, Enclave, GcpKms, Keystore, Memory, Missing, Moto, SoftHsm, Vault},
+    keeper::{AzureKv, ENCLAVES, Enclave, Form, GcpKms, Keystore, Memory, Missing, Moto, SEATS, SoftHsm, Vault},
     report::{Entry, Report},
 };
 
@@ -64,7 +64,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
         }
     }
     if is_wanted("pkcs11") {
-        report.add("pkcs11", entry("pkcs11", SoftHsm::start(arguments.softhsm.as_deref())).await);
+        report.add("pkcs11", entry("pkcs11", SoftHsm::start(arguments.softhsm.as_deref(), SEATS)).await);
     }
     if is_wanted("aws_kms") {
         report.add("aws_kms", entry("aws_kms", Moto::start(arguments.moto.as_deref()).await).await);
@@ -80,10 +80,30 @@ async fn run(arguments: Arguments) -> Result<bool> {
             report.add(name, entry(name, Vault::start(arguments.bao.as_deref(), wrapped).await).await);
         }
     }
-    for (name, one_shot) in [("enclave", false), ("enclave_one_shot", true)] {
+    for (name, form) in [
+        ("enclave", Form::Running),
+        ("enclave_one_shot", Form::OneShot),
+        ("enclave_tls", Form::Tls),
+        ("enclave_vsock", Form::Vsock),
+    ] {
         if is_wanted(name) {
-            report.add(name, entry(name, Enclave::start(one_shot).await).await);
+            report.add(name, entry(name, Enclave::start(form).await).await);
         }
+    }
+    // Keys that others keep, behind it.
+    if is_wanted("enclave_pkcs11") {
+        let enclave = match SoftHsm::start(arguments.softhsm.as_deref(), ENCLAVES) {
+            Ok(token) => Enclave::start(Form::Pkcs11(token)).await,
+            Err(missing) => Err(missing),
+        };
+        report.add("enclave_pkcs11", entry("enclave_pkcs11", enclave).await);
+    }
+    if is_wanted("enclave_vault") {
+        let enclave = match Vault::start(arguments.bao.as_deref(), false).await {
+            Ok(vault) => Enclave::start(Form::Vault(Box::new(vault))).await,
+            Err(missing) => Err(missing),
+        };
+        report.add("enclave_vault", entry("enclave_vault", enclave).await);
     }
     println!("{report}");
     report.write(&arguments.figures).wrap_err_with(|| format!("{} cannot be written", arguments.figures.display()))?;

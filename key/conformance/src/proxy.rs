@@ -44,8 +44,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// In front of `target`, until the process ends.
-    pub(crate) async fn start(target: SocketAddr) -> io::Result<Self> {
+    /// In front of `target`, until the process ends. What comes back begins with so many pieces that are no answer yet.
+    pub(crate) async fn start(target: SocketAddr, before: usize) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (address, losses) = (listener.local_addr()?, Losses::default());
         let losing = losses.clone();
@@ -54,7 +54,7 @@ impl Proxy {
                 let losing = losing.clone();
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(target).await else { return };
-                    pass(client, server, losing).await;
+                    pass(client, server, losing, before).await;
                 });
             }
         });
@@ -80,7 +80,7 @@ impl UnixProxy {
                 let (losing, target) = (losing.clone(), target.clone());
                 tokio::spawn(async move {
                     let Ok(server) = UnixStream::connect(target).await else { return };
-                    pass(client, server, losing).await;
+                    pass(client, server, losing, 0).await;
                 });
             }
         });
@@ -88,7 +88,7 @@ impl UnixProxy {
     }
 }
 
-async fn pass<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut server: S, losses: Losses) {
+async fn pass<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut server: S, losses: Losses, mut before: usize) {
     let (mut asked, mut answered) = (vec![0; 16_384], vec![0; 16_384]);
     loop {
         tokio::select! {
@@ -97,7 +97,11 @@ async fn pass<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut server: S, l
                 _ => return,
             },
             read = server.read(&mut answered) => match read {
-                Ok(count @ 1..) if !losses.take() && client.write_all(&answered[..count]).await.is_ok() => {}
+                Ok(count @ 1..)
+                    if (before > 0 || !losses.take()) && client.write_all(&answered[..count]).await.is_ok() =>
+                {
+                    before = before.saturating_sub(1);
+                }
                 _ => return,
             },
         }

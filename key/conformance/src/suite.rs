@@ -45,6 +45,7 @@ pub(crate) async fn run(mut keeper: impl Keeper) -> Entry {
     note("after a restart it signs the same", restart(&keeper).await);
     note("a lost answer is asked for again", lost_answer(&keeper).await);
     note("a session that ended is begun anew", session(&mut keeper).await);
+    note("a login is renewed before it is over", renewal(&mut keeper).await);
     note("while the keeper is away it says so in time, and signs when it is back", absence(&mut keeper).await);
     note("a wrong secret opens nothing", stranger(&keeper).await);
     note("neither key nor secret is in its Debug and errors", silence(&keeper).await);
@@ -134,6 +135,10 @@ async fn session(keeper: &mut impl Keeper) -> Result<bool> {
     }
     signs(keeper, &*key).await?;
     Ok(true)
+}
+
+async fn renewal(keeper: &mut impl Keeper) -> Result<bool> {
+    keeper.outlive_login().await
 }
 
 async fn absence(keeper: &mut impl Keeper) -> Result<bool> {

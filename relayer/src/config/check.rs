@@ -450,12 +450,17 @@ impl Check<'_> {
     }
 
     fn identity(&mut self, raw: &raw::Peers) -> Option<Identity> {
-        let certificate = self.certificate("peers.certificate", &raw.certificate);
-        let path = self.base.join(&raw.private_key);
-        let key = self.secret("peers.private_key", &path)?;
+        self.identity_of("peers", &raw.certificate, &raw.private_key)
+    }
+
+    /// What this seat shows, as a table has it.
+    fn identity_of(&mut self, table: &str, certificate: &str, private_key: &str) -> Option<Identity> {
+        let certificate = self.certificate(&format!("{table}.certificate"), certificate);
+        let (field, path) = (format!("{table}.private_key"), self.base.join(private_key));
+        let key = self.secret(&field, &path)?;
         match Identity::new(certificate?, &key) {
             Ok(identity) => Some(identity),
-            Err(error) => self.problem("peers.private_key", format!("{}: {error}", path.display())),
+            Err(error) => self.problem(field, format!("{}: {error}", path.display())),
         }
     }
 

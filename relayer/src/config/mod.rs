@@ -10,12 +10,16 @@ mod notify;
 mod raw;
 mod tokens;
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use reqwest::{Client, Url};
+use reqwest::Url;
 use ring_contracts::{Address, B256, Charter, Domain};
 use ring_core::{Announced, Settings, SettingsError};
-use ring_key::{aws_kms::AwsKmsSettings, memory::MemoryKey, pkcs11, vault::Transit};
+use ring_key::{
+    aws_kms::AwsKmsSettings, azure_kv::AzureKvSettings, gcp_kms::GcpKmsSettings, memory::MemoryKey,
+    pkcs11::Pkcs11Settings, vault::VaultSettings,
+};
+use rustls::ClientConfig;
 
 pub use crate::chain::{Finality, L1Fee};
 use crate::{
@@ -150,72 +154,48 @@ pub enum Signer {
     /// In AWS KMS.
     AwsKms(AwsKmsSettings),
     /// In Azure Key Vault.
-    AzureKv(Box<AzureKv>),
+    AzureKv(Box<AzureKvSettings>),
     /// In the enclave, `ring-signer`.
-    Enclave {
-        /// The socket that it listens on.
-        socket: PathBuf,
-    },
+    Enclave(Enclave),
     /// In Google Cloud KMS.
-    GcpKms {
-        /// The version of the key.
-        key_version: String,
-        /// The file with Google's credentials. `None`: the application's default ones.
-        credentials_file: Option<PathBuf>,
-        /// The service's address. `None`: Google's own.
-        endpoint: Option<String>,
-    },
+    GcpKms(GcpKmsSettings),
     /// In memory, for a time.
     Memory(Memory),
     /// In an HSM.
-    Pkcs11 {
-        /// The library that comes with it.
-        module: PathBuf,
-        /// The token.
-        token: pkcs11::Token,
-        /// The label of its key.
-        label: String,
-        /// The file with the PIN.
-        pin_file: PathBuf,
-    },
+    Pkcs11(Pkcs11Settings),
     /// In a vault.
-    Vault(Box<Vault>),
+    Vault(Box<VaultSettings>),
 }
 
-/// A key in Azure Key Vault.
+/// Where the enclave is.
 #[derive(Clone, Debug)]
-pub struct AzureKv {
-    /// What speaks HTTP.
-    pub client: Client,
-    /// The key's identifier, with its version.
-    pub key: String,
-    /// How the seat proves who it is.
-    pub credential: AzureCredential,
-    /// Who gives tokens. `None`: Azure's public cloud.
-    pub authority: Option<String>,
+pub enum Enclave {
+    /// At a socket of this host.
+    Unix(PathBuf),
+    /// On a virtual machine, or on the host of this one.
+    Vsock {
+        /// The machine's number.
+        cid: u32,
+        /// The port.
+        port: u32,
+    },
+    /// On another machine.
+    Tls {
+        /// Its address, HOST:PORT.
+        address: String,
+        /// What this side shows, and which certificate it takes.
+        tls: Arc<ClientConfig>,
+    },
 }
 
-/// How a seat proves to Azure who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AzureCredential {
-    /// As its host is known; by the client id of an identity, or the system's.
-    ManagedIdentity {
-        /// The identity.
-        client_id: Option<String>,
-    },
-    /// As its pod is known.
-    WorkloadIdentity,
-    /// As an application with a secret.
-    ClientSecret {
-        /// The directory.
-        tenant_id: String,
-        /// The application.
-        client_id: String,
-        /// The file with its secret.
-        client_secret_file: PathBuf,
-    },
-    /// As whoever is logged in to Azure's command line.
-    DeveloperTools,
+impl fmt::Display for Enclave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(socket) => write!(f, "{}", socket.display()),
+            Self::Vsock { cid, port } => write!(f, "port {port} of machine {cid}"),
+            Self::Tls { address, .. } => f.write_str(address),
+        }
+    }
 }
 
 /// Where the password of a keystore comes from.
@@ -256,46 +236,6 @@ impl Memory {
     pub fn key(&self) -> MemoryKey {
         MemoryKey::of(self.address, &self.socket)
     }
-}
-
-/// Where the key is in a HashiCorp Vault or an OpenBao.
-#[derive(Clone, Debug)]
-pub struct Vault {
-    /// What speaks to it.
-    pub client: Client,
-    /// Where it is.
-    pub url: Url,
-    /// The namespace, where there are several.
-    pub namespace: Option<String>,
-    /// How to log in.
-    pub login: VaultLogin,
-    /// Where the KV engine (version 2) is mounted.
-    pub mount: String,
-    /// The secret's path.
-    pub path: String,
-    /// The secret's field.
-    pub field: String,
-    /// What unwraps it.
-    pub transit: Option<Transit>,
-}
-
-/// How a seat logs in to a vault.
-#[derive(Clone, Debug)]
-pub enum VaultLogin {
-    /// By a token.
-    Token {
-        /// The file with it.
-        token_file: PathBuf,
-    },
-    /// By a role.
-    AppRole {
-        /// Where the method is mounted.
-        mount: String,
-        /// The role.
-        role_id: String,
-        /// The file with the role's secret.
-        secret_id_file: PathBuf,
-    },
 }
 
 /// What clients talk to.

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use ring_key::{
+    aws_kms::AwsKmsSettings,
+    settings::{AzureKvTable, GcpKmsTable, Pkcs11Table, VaultTable},
+};
 use serde::{Deserialize, Deserializer, de};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -139,58 +143,25 @@ pub(super) struct Signer {
     pub(super) password_file: Option<String>,
     #[serde(default)]
     pub(super) password_prompt: bool,
-    pub(super) aws_kms: Option<AwsKms>,
-    pub(super) azure_kv: Option<AzureKv>,
+    pub(super) aws_kms: Option<AwsKmsSettings>,
+    pub(super) azure_kv: Option<AzureKvTable>,
     pub(super) enclave: Option<Enclave>,
-    pub(super) gcp_kms: Option<GcpKms>,
+    pub(super) gcp_kms: Option<GcpKmsTable>,
     pub(super) memory: Option<Memory>,
-    pub(super) pkcs11: Option<Pkcs11>,
-    pub(super) vault: Option<Vault>,
+    pub(super) pkcs11: Option<Pkcs11Table>,
+    pub(super) vault: Option<VaultTable>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Enclave {
-    pub(super) socket: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AwsKms {
-    pub(super) key_id: String,
-    pub(super) region: Option<String>,
-    pub(super) profile: Option<String>,
-    pub(super) endpoint: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AzureKv {
-    pub(super) key: String,
-    #[serde(default)]
-    pub(super) credential: AzureCredential,
-    pub(super) tenant_id: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) client_secret_file: Option<String>,
-    pub(super) authority: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum AzureCredential {
-    #[default]
-    ManagedIdentity,
-    WorkloadIdentity,
-    ClientSecret,
-    DeveloperTools,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GcpKms {
-    pub(super) key_version: String,
-    pub(super) credentials_file: Option<String>,
-    pub(super) endpoint: Option<String>,
+    pub(super) socket: Option<String>,
+    pub(super) vsock_cid: Option<Whole>,
+    pub(super) vsock_port: Option<Whole>,
+    pub(super) address: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) private_key: Option<String>,
+    pub(super) enclave_certificate: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -201,33 +172,6 @@ pub(super) struct Memory {
     pub(super) lease_seconds: Whole,
     pub(super) warning_seconds: Option<Whole>,
     pub(super) shares: Option<Whole>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pkcs11 {
-    pub(super) module: String,
-    pub(super) token: Option<String>,
-    pub(super) serial: Option<String>,
-    pub(super) key: String,
-    pub(super) pin_file: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Vault {
-    pub(super) url: String,
-    pub(super) authorities_file: Option<String>,
-    pub(super) namespace: Option<String>,
-    pub(super) token_file: Option<String>,
-    pub(super) role_id: Option<String>,
-    pub(super) secret_id_file: Option<String>,
-    pub(super) approle_mount: Option<String>,
-    pub(super) mount: Option<String>,
-    pub(super) path: String,
-    pub(super) field: Option<String>,
-    pub(super) transit_key: Option<String>,
-    pub(super) transit_mount: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

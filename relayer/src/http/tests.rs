@@ -49,7 +49,7 @@ fn setup(handle: Handle) -> Setup {
         chain: watch::Sender::new(chain::Connection::default()).subscribe(),
         metrics: Metrics::default(),
         key: KEY,
-        custody: Custody::of(&config::Signer::Enclave { socket: "/nowhere".into() }),
+        custody: Custody::of(&config::Signer::Enclave(config::Enclave::Unix("/nowhere".into()))),
         next: None,
         quorum: 1,
         copies: 1,

@@ -104,13 +104,13 @@ impl Custody {
             config::Signer::Keystore { .. } => (Place::Keystore, None),
             config::Signer::AwsKms(_) => (Place::AwsKms, None),
             config::Signer::AzureKv(_) => (Place::AzureKv, None),
-            config::Signer::Enclave { .. } => (Place::Enclave, None),
-            config::Signer::GcpKms { .. } => (Place::GcpKms, None),
+            config::Signer::Enclave(_) => (Place::Enclave, None),
+            config::Signer::GcpKms(_) => (Place::GcpKms, None),
             config::Signer::Memory(memory) => {
                 let place = if memory.shares.is_some() { Place::Split } else { Place::Memory };
                 (place, Some(memory.key()))
             }
-            config::Signer::Pkcs11 { .. } => (Place::Pkcs11, None),
+            config::Signer::Pkcs11(_) => (Place::Pkcs11, None),
             config::Signer::Vault(vault) => {
                 (if vault.transit.is_some() { Place::VaultTransit } else { Place::Vault }, None)
             }

@@ -1,9 +1,6 @@
 //! A key in the enclave, `ring-signer`: it is told what to sign, not which digest, and decides for itself.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, os::fd::OwnedFd, sync::Arc};
 
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
@@ -14,15 +11,19 @@ use futures::future::{BoxFuture, FutureExt as _};
 use ring_contracts::{Address, B256, Bytes, CompactSignature, Domain, Halt, Refill, SignedRequest};
 use ring_key::{KeyError, PATIENCE};
 use ring_signer::message::{self, Answer, MessageError, Question, Transaction};
+use rustls::{ClientConfig, pki_types::ServerName};
+use socket2::{Domain as Family, SockAddr, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::UnixStream,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Permit, Signer, SignerError, check_wanted};
 use crate::{
     chain::{TransactionSigner, Wanted},
+    config::Enclave,
     store::DurableReservation,
 };
 
@@ -34,7 +35,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The signer whose key is in another process.
 pub struct EnclaveSigner {
-    socket: PathBuf,
+    enclave: Enclave,
     address: Address,
     domain: Domain,
 }
@@ -44,11 +45,11 @@ impl EnclaveSigner {
     ///
     /// # Errors
     /// `Key`; `OtherEnclave`.
-    pub async fn open(socket: &Path, domain: Domain, ring: u32) -> Result<Self, SignerError> {
-        match ask(socket, &Question::Identity).await? {
+    pub async fn open(enclave: &Enclave, domain: Domain, ring: u32) -> Result<Self, SignerError> {
+        match ask(enclave, &Question::Identity).await? {
             Answer::Identity { address, chain_id, contract, ring: theirs } => {
                 match (Domain { chain_id, contract }, theirs) == (domain, ring) {
-                    true => Ok(Self { socket: socket.to_owned(), address, domain }),
+                    true => Ok(Self { enclave: enclave.clone(), address, domain }),
                     false => Err(SignerError::OtherEnclave { chain_id, contract, ring: theirs }),
                 }
             }
@@ -61,7 +62,7 @@ impl EnclaveSigner {
     /// # Errors
     /// `Key`.
     pub async fn signature(&self, question: Question, digest: B256) -> Result<Signature, SignerError> {
-        let signature = match ask(&self.socket, &question).await? {
+        let signature = match ask(&self.enclave, &question).await? {
             Answer::Signature { signature } => Signature::from_raw_array(&signature.0),
             other => return Err(unexpected(other).into()),
         };
@@ -93,28 +94,60 @@ impl EnclaveSigner {
 }
 
 /// Asks, and asks again where the answer was lost: the enclave signs the same content again.
-async fn ask(socket: &Path, question: &Question) -> Result<Answer, KeyError> {
+async fn ask(enclave: &Enclave, question: &Question) -> Result<Answer, KeyError> {
     let unavailable = |why: String| KeyError::Unavailable { keeper: KEEPER.to_owned(), why };
     let asked = async {
         let again = ConstantBuilder::default().with_delay(PAUSE).with_max_times(ATTEMPTS - 1);
         let is_lost = |error: &MessageError| matches!(error, MessageError::Connection(_));
-        (|| ask_once(socket, question)).retry(again).when(is_lost).await
+        (|| ask_once(enclave, question)).retry(again).when(is_lost).await
     };
     match timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(unavailable(format!("{}: {error}", socket.display()))),
-        Err(_) => Err(unavailable(format!("{}: no answer within {} s", socket.display(), PATIENCE.as_secs()))),
+        Ok(Err(error)) => Err(unavailable(format!("{enclave}: {error}"))),
+        Err(_) => Err(unavailable(format!("{enclave}: no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 
-async fn ask_once(socket: &Path, question: &Question) -> Result<Answer, MessageError> {
-    let mut connection = UnixStream::connect(socket).await?;
+async fn ask_once(enclave: &Enclave, question: &Question) -> Result<Answer, MessageError> {
+    match enclave {
+        Enclave::Unix(socket) => ask_over(UnixStream::connect(socket).await?, question).await,
+        Enclave::Vsock { cid, port } => ask_over(connect_vsock(*cid, *port).await?, question).await,
+        Enclave::Tls { address, tls } => ask_over(connect_tls(address, tls).await?, question).await,
+    }
+}
+
+async fn ask_over(
+    mut connection: impl AsyncRead + AsyncWrite + Unpin,
+    question: &Question,
+) -> Result<Answer, MessageError> {
     connection.write_all(&message::encode(question)?).await?;
+    connection.flush().await?;
     let mut head = [0; 4];
     connection.read_exact(&mut head).await?;
     let mut json = vec![0; message::length(head)?];
     connection.read_exact(&mut json).await?;
     Ok(serde_json::from_slice(&json)?)
+}
+
+/// The kernel itself gives up after two seconds.
+async fn connect_vsock(cid: u32, port: u32) -> io::Result<UnixStream> {
+    let connected = tokio::task::spawn_blocking(move || {
+        let socket = Socket::new(Family::VSOCK, Type::STREAM, None)?;
+        socket.connect(&SockAddr::vsock(cid, port))?;
+        socket.set_nonblocking(true)?;
+        io::Result::Ok(OwnedFd::from(socket))
+    });
+    // Only a stream by now, which is read and written as any other.
+    UnixStream::from_std(connected.await.map_err(io::Error::other)??.into())
+}
+
+async fn connect_tls(address: &str, tls: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    // The certificate is pinned, whatever it says.
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    TlsConnector::from(tls.clone()).connect(name, stream).await
 }
 
 fn unexpected(answer: Answer) -> KeyError {
@@ -178,6 +211,6 @@ impl Signer for EnclaveSigner {
 
 impl fmt::Debug for EnclaveSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EnclaveSigner({} behind {})", self.address, self.socket.display())
+        write!(f, "EnclaveSigner({} behind {})", self.address, self.enclave)
     }
 }

@@ -25,6 +25,7 @@ pub use custody::{Custody, KeyReport, KeyReports, NextKey, NextKeyReport, Place}
 pub use enclave::EnclaveSigner;
 pub use key::KeySigner;
 pub use open::open;
+pub(crate) use open::read_text;
 
 /// What the signer of a transaction needs to see.
 #[derive(Clone, Debug)]

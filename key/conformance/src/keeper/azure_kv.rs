@@ -74,7 +74,7 @@ impl AzureKv {
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).map_err(eyre::Report::msg)?;
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let proxy = Proxy::start(listener.local_addr()?).await?;
+        let proxy = Proxy::start(listener.local_addr()?, 0).await?;
         let listener = TlsListener { listener, acceptor: TlsAcceptor::from(Arc::new(config)) };
         tokio::spawn(async move { axum::serve(listener, router).await });
         let client = Client::builder()

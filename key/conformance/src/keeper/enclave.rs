@@ -1,7 +1,14 @@
 //! The enclave: the real `ring-signer`, and a seat's side of it. What it signs are turns, since it signs nothing else.
 
 use std::{
-    collections::BTreeMap, fmt, fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio, time::Duration,
+    collections::BTreeMap,
+    fmt, fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
 };
 
 use alloy::{
@@ -14,17 +21,22 @@ use futures::future::{BoxFuture, FutureExt as _};
 use ring_contracts::{Call, Domain, Effect, RequestId, Turn, TurnId};
 use ring_key::{Key, KeyError};
 use ring_keystore::Cost;
-use ring_relayer::signer::{EnclaveSigner, SignerError};
-use ring_signer::message::Question;
+use ring_relayer::{
+    certificate, config,
+    signer::{EnclaveSigner, SignerError},
+};
+use ring_signer::message::{PROTOCOL, Question};
+use ring_tls::{Identity, read_certificate};
 use secrecy::SecretString;
+use socket2::{Domain as Family, SockAddr, Socket, Type};
 use tempfile::TempDir;
 use tokio::{
-    net::UnixStream,
+    net::{TcpStream, UnixStream},
     process::{Child, Command},
 };
 
-use super::{Fate, Keeper, Missing};
-use crate::proxy::{Losses, UnixProxy};
+use super::{Fate, Keeper, Missing, SoftHsm, Vault, softhsm, vault};
+use crate::proxy::{Losses, Proxy, UnixProxy};
 
 const PASSWORD: &str = "a password that is only for trying";
 const DOMAIN: Domain = Domain { chain_id: 31_337, contract: Address::repeat_byte(1) };
@@ -33,14 +45,39 @@ const RING: u32 = 1;
 const TURNS: u64 = 2_048;
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What is particular about an enclave.
+pub(crate) enum Form {
+    /// A socket of this host, a keystore.
+    Running,
+    /// A process for each question, the key in a file.
+    OneShot,
+    /// TLS.
+    Tls,
+    /// vsock, from this machine itself.
+    Vsock,
+    /// The key in this token.
+    Pkcs11(SoftHsm),
+    /// The key in this vault.
+    Vault(Box<Vault>),
+}
+
+/// How it is reached.
+enum Way {
+    Unix(UnixProxy),
+    Tls { port: SocketAddr, proxy: Proxy },
+    Vsock { port: u32 },
+}
+
 /// A folder with a key, a guard and a configuration, and the process.
 pub(crate) struct Enclave {
     folder: TempDir,
     program: PathBuf,
-    one_shot: bool,
+    form: Form,
+    way: Way,
+    address: Address,
+    /// Where it is in a file.
     key: PrivateKeySigner,
     process: Option<Child>,
-    proxy: UnixProxy,
 }
 
 /// What is written into a configuration.
@@ -51,20 +88,69 @@ struct Setting<'a> {
     allows: bool,
 }
 
+/// This machine itself (`VMADDR_CID_LOCAL`).
+const LOCAL: u32 = 1;
+const ANY: u32 = u32::MAX;
+
+/// A port of this machine that can be reached from it.
+fn vsock_port() -> std::io::Result<u32> {
+    let socket = || Socket::new(Family::VSOCK, Type::STREAM, None);
+    let listening = socket()?;
+    listening.bind(&SockAddr::vsock(ANY, ANY))?;
+    listening.listen(1)?;
+    let port = listening.local_addr()?.as_vsock_address().map_or(ANY, |(_, port)| port);
+    socket()?.connect(&SockAddr::vsock(LOCAL, port))?;
+    Ok(port)
+}
+
 impl Enclave {
-    /// Starts it: with the key in its memory, or one-shot with a process for each signature.
-    pub(crate) async fn start(one_shot: bool) -> Result<Self, Missing> {
-        Ok(Self::make(one_shot).await?)
+    /// Starts it.
+    pub(crate) async fn start(form: Form) -> Result<Self, Missing> {
+        let folder = TempDir::new().map_err(eyre::Report::from)?;
+        let way = match form {
+            Form::Vsock => match vsock_port() {
+                Ok(port) => Way::Vsock { port },
+                Err(why) => {
+                    return Err(Missing(format!(
+                        "nobody on this machine can be reached over vsock (vsock_loopback): {why}"
+                    )));
+                }
+            },
+            Form::Tls => Self::tls().await?,
+            _ => Self::unix(&folder)?,
+        };
+        Ok(Self::make(folder, form, way).await?)
     }
 
-    async fn make(one_shot: bool) -> Result<Self> {
+    fn unix(folder: &TempDir) -> Result<Way> {
+        Ok(Way::Unix(UnixProxy::start(&folder.path().join("proxy"), &folder.path().join("sock"))?))
+    }
+
+    async fn tls() -> Result<Way> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        // Its side of the handshake.
+        Ok(Way::Tls { port, proxy: Proxy::start(port, 1).await? })
+    }
+
+    async fn make(folder: TempDir, form: Form, way: Way) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("ring-signer");
         ensure!(program.exists(), "{} is not there: build it first", program.display());
-        let (folder, key) = (TempDir::new()?, ring_keystore::generate());
-        let proxy = UnixProxy::start(&folder.path().join("proxy"), &folder.path().join("sock"))?;
-        let mut enclave = Self { folder, program, one_shot, key, process: None, proxy };
+        let key = ring_keystore::generate();
+        let address = match &form {
+            Form::Pkcs11(token) => token.address(),
+            Form::Vault(vault) => vault.address(),
+            _ => key.address(),
+        };
+        let mut enclave = Self { folder, program, form, way, address, key, process: None };
+        for name in ["enclave", "client"] {
+            certificate::create(
+                &enclave.path(&format!("{name}.crt")),
+                &enclave.path(&format!("{name}.tls")),
+                &["127.0.0.1".to_owned()],
+            )?;
+        }
         enclave.write_key("own", &enclave.key, PASSWORD)?;
-        enclave.configure("own", &Setting { key: enclave.key.address(), files: "own", allows: true })?;
+        enclave.configure("own", &Setting { key: address, files: "own", allows: true })?;
         enclave.make_guard("own").await?;
         enclave.run("own").await?;
         Ok(enclave)
@@ -77,7 +163,15 @@ impl Enclave {
     /// In a keystore; where it is opened for each signature, as it is.
     fn write_key(&self, name: &str, key: &PrivateKeySigner, password: &str) -> Result<()> {
         ring_keystore::seal(&self.path(&format!("{name}.json")), key, &SecretString::from(PASSWORD), Cost::Light)?;
-        for (file, text) in [("password", password.to_owned()), ("key", hex::encode(key.to_bytes()))] {
+        let kept = match (&self.form, password == PASSWORD) {
+            (Form::Pkcs11(_), true) => softhsm::PIN,
+            (Form::Pkcs11(_), false) => "a wrong pin",
+            (Form::Vault(vault), true) => vault.secret_id(),
+            (Form::Vault(_), false) => vault::WRONG_SECRET_ID,
+            _ => "",
+        };
+        let key = hex::encode(key.to_bytes());
+        for (file, text) in [("password", password), ("key", &key), ("kept", kept)] {
             let file = self.path(&format!("{name}.{file}"));
             fs::write(&file, text)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
@@ -87,15 +181,27 @@ impl Enclave {
 
     fn configure(&self, name: &str, setting: &Setting<'_>) -> Result<()> {
         let Setting { key, files, allows } = setting;
-        let source = match self.one_shot {
-            true => format!("key_file = \"{files}.key\""),
-            false => format!("keystore = \"{files}.json\"\npassword_file = \"{files}.password\""),
+        let source = match &self.form {
+            // Another key is in a file.
+            _ if *key != self.address => format!("keystore = \"{files}.json\"\npassword_file = \"{files}.password\""),
+            Form::OneShot => format!("key_file = \"{files}.key\""),
+            Form::Pkcs11(token) => format!("[key.pkcs11]\n{}\npin_file = \"{files}.kept\"", token.table()),
+            Form::Vault(vault) => format!("[key.vault]\n{}\nsecret_id_file = \"{files}.kept\"", vault.table()),
+            _ => format!("keystore = \"{files}.json\"\npassword_file = \"{files}.password\""),
+        };
+        let listen = match &self.way {
+            Way::Unix(_) => format!("socket = \"sock\"\nclient_uid = {}", rustix::process::getuid().as_raw()),
+            Way::Tls { port, .. } => format!(
+                "address = \"{port}\"\ncertificate = \"enclave.crt\"\nprivate_key = \"enclave.tls\"\n\
+                 client_certificate = \"client.crt\""
+            ),
+            Way::Vsock { port } => format!("vsock_port = {port}\nclient_cid = {LOCAL}"),
         };
         let asset = if *allows { Address::ZERO } else { Address::repeat_byte(1) };
-        let (uid, Domain { chain_id, contract }) = (rustix::process::getuid().as_raw(), DOMAIN);
+        let Domain { chain_id, contract } = DOMAIN;
         let text = format!(
-            "socket = \"sock\"\nclient_uid = {uid}\nguard = \"{files}.guard\"\nchain_id = {chain_id}\n\
-             contract = \"{contract}\"\nring = {RING}\n[key]\naddress = \"{key}\"\n{source}\n[policy]\n\
+            "guard = \"{files}.guard\"\nchain_id = {chain_id}\ncontract = \"{contract}\"\nring = {RING}\n\
+             [listen]\n{listen}\n[key]\naddress = \"{key}\"\n{source}\n[policy]\n\
              main_asset = \"{}\"\nmax_fee = \"0\"\nspend = [{{ asset = \"{asset}\" }}]\n",
             Address::ZERO,
         );
@@ -115,17 +221,42 @@ impl Enclave {
 
     async fn run(&mut self, name: &str) -> Result<()> {
         let mut command = Command::new(&self.program);
-        if self.one_shot {
+        if matches!(self.form, Form::OneShot) {
             command.arg("--one-shot");
         }
         command.arg(self.path(&format!("{name}.toml"))).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let mut process = command.spawn().wrap_err("ring-signer does not start")?;
-        while UnixStream::connect(self.path("sock")).await.is_err() {
+        while !self.listens().await {
             ensure!(process.try_wait()?.is_none(), "ring-signer ended");
             tokio::time::sleep(LOOK).await;
         }
         self.process = Some(process);
         Ok(())
+    }
+
+    async fn listens(&self) -> bool {
+        match &self.way {
+            Way::Unix(_) => UnixStream::connect(self.path("sock")).await.is_ok(),
+            Way::Tls { port, .. } => TcpStream::connect(port).await.is_ok(),
+            Way::Vsock { port } => Socket::new(Family::VSOCK, Type::STREAM, None)
+                .and_then(|socket| socket.connect(&SockAddr::vsock(LOCAL, *port)))
+                .is_ok(),
+        }
+    }
+
+    /// As a seat is told where it is.
+    fn place(&self) -> Result<config::Enclave> {
+        Ok(match &self.way {
+            Way::Unix(proxy) => config::Enclave::Unix(proxy.path.clone()),
+            Way::Vsock { port } => config::Enclave::Vsock { cid: LOCAL, port: *port },
+            Way::Tls { proxy, .. } => {
+                let file = |name: &str| fs::read(self.path(name));
+                let identity = Identity::new(read_certificate(&file("client.crt")?)?, &file("client.tls")?)?;
+                let enclave = read_certificate(&file("enclave.crt")?)?;
+                let tls = Arc::new(ring_tls::client(&identity, &enclave, PROTOCOL)?);
+                config::Enclave::Tls { address: proxy.address.to_string(), tls }
+            }
+        })
     }
 
     async fn end(&mut self) -> Result<()> {
@@ -187,14 +318,18 @@ impl fmt::Debug for Seat {
 
 impl Keeper for Enclave {
     fn real(&self) -> String {
-        match self.one_shot {
-            true => "ring-signer, a process for each turn, the key in a file".to_owned(),
-            false => "ring-signer, turns over its socket, a keystore".to_owned(),
+        match &self.form {
+            Form::Running => "ring-signer, turns over its socket, a keystore".to_owned(),
+            Form::OneShot => "ring-signer, a process for each turn, the key in a file".to_owned(),
+            Form::Tls => "ring-signer, turns over TLS, a keystore".to_owned(),
+            Form::Vsock => "ring-signer, turns over vsock from this machine, a keystore".to_owned(),
+            Form::Pkcs11(token) => format!("ring-signer, turns over its socket; behind it {}", token.real()),
+            Form::Vault(vault) => format!("ring-signer, turns over its socket; behind it {}", vault.real()),
         }
     }
 
     fn address(&self) -> Address {
-        self.key.address()
+        self.address
     }
 
     fn digest(&self, number: u64) -> B256 {
@@ -203,7 +338,9 @@ impl Keeper for Enclave {
 
     async fn open(&self) -> Result<Box<dyn Key>, KeyError> {
         use ring_relayer::chain::TransactionSigner as _;
-        let signer = EnclaveSigner::open(&self.proxy.path, DOMAIN, RING).await.map_err(key_error)?;
+        let broken = |error: eyre::Report| KeyError::Refused { keeper: "the suite".into(), why: error.to_string() };
+        let place = self.place().map_err(broken)?;
+        let signer = EnclaveSigner::open(&place, DOMAIN, RING).await.map_err(key_error)?;
         let turns = (0..TURNS).map(turn).map(|turn| (turn.digest(&DOMAIN), turn)).collect();
         Ok(Box::new(Seat { address: signer.address(), signer, turns }))
     }
@@ -212,12 +349,12 @@ impl Keeper for Enclave {
     async fn open_with_wrong_secret(&self) -> Option<Result<Box<dyn Key>, KeyError>> {
         let tried = async {
             let _ = fs::remove_file(self.path("wrong.json"));
-            let key = match self.one_shot {
-                true => ring_keystore::generate(),
-                false => self.key.clone(),
+            let key = match self.form {
+                Form::OneShot => ring_keystore::generate(),
+                _ => self.key.clone(),
             };
             self.write_key("wrong", &key, "another password")?;
-            self.configure("wrong", &Setting { key: self.key.address(), files: "wrong", allows: true })?;
+            self.configure("wrong", &Setting { key: self.address, files: "wrong", allows: true })?;
             Ok::<_, eyre::Report>(
                 Command::new(&self.program).arg("--check").arg(self.path("wrong.toml")).output().await?,
             )
@@ -233,11 +370,21 @@ impl Keeper for Enclave {
     }
 
     fn secrets(&self) -> Vec<String> {
-        vec![PASSWORD.to_owned(), "another password".to_owned(), hex::encode(self.key.to_bytes())]
+        let mut secrets = vec![PASSWORD.to_owned(), "another password".to_owned(), hex::encode(self.key.to_bytes())];
+        match &self.form {
+            Form::Pkcs11(token) => secrets.extend(token.secrets()),
+            Form::Vault(vault) => secrets.extend(vault.secrets()),
+            _ => {}
+        }
+        secrets
     }
 
     fn losses(&self) -> Option<&Losses> {
-        Some(&self.proxy.losses)
+        match &self.way {
+            Way::Unix(proxy) => Some(&proxy.losses),
+            Way::Tls { proxy, .. } => Some(&proxy.losses),
+            Way::Vsock { .. } => None,
+        }
     }
 
     async fn leave(&mut self) -> Result<bool> {
@@ -260,7 +407,7 @@ impl Keeper for Enclave {
                 self.run_instead("other").await?;
             }
             Fate::Forbidden => {
-                self.configure("strict", &Setting { key: self.key.address(), files: "own", allows: false })?;
+                self.configure("strict", &Setting { key: self.address, files: "own", allows: false })?;
                 self.run_instead("strict").await?;
             }
             // Without its key it does not start: that is to be away.

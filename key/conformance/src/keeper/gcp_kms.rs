@@ -56,7 +56,7 @@ impl GcpKms {
             .route("/v1/{*name}", get(public_key).post(asymmetric_sign))
             .with_state(stand_in.clone());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let proxy = Proxy::start(listener.local_addr()?).await?;
+        let proxy = Proxy::start(listener.local_addr()?, 0).await?;
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { stand_in, proxy })
     }

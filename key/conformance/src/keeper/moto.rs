@@ -60,7 +60,7 @@ impl Moto {
             .spawn()
             .wrap_err_with(|| format!("{} does not start", python.display()))?;
         let client = Client::builder().no_proxy().build()?;
-        let proxy = Proxy::start(address).await?;
+        let proxy = Proxy::start(address, 0).await?;
         let mut moto = Self { server, client, address, proxy, key_id: String::new(), key: Address::ZERO };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         moto.key_id = loop {

@@ -16,15 +16,18 @@ use cryptoki::{
 };
 use eyre::{Result, WrapErr as _, bail, eyre};
 use ring_key::{
-    Key, KeyError,
+    Key, KeyError, SecretSource,
     pkcs11::{Pkcs11Key, Pkcs11Settings, Token},
 };
 use secrecy::SecretString;
 
 use super::{Fate, Keeper, Missing};
 
-const TOKEN: &str = "seat-0";
-const PIN: &str = "a pin that is only for trying";
+/// The token that a seat opens itself.
+pub(crate) const SEATS: &str = "seat-0";
+/// The token that the enclave opens.
+pub(crate) const ENCLAVES: &str = "enclave-0";
+pub(super) const PIN: &str = "a pin that is only for trying";
 const SECURITY_OFFICER: &str = "another pin for trying";
 const LABEL: &str = "operator";
 /// secp256k1, as an object identifier in DER.
@@ -33,20 +36,21 @@ const CURVE: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
 /// A token with a key.
 pub(crate) struct SoftHsm {
     module: PathBuf,
+    token: &'static str,
     version: String,
     session: Session,
     address: Address,
 }
 
 impl SoftHsm {
-    /// Makes a token, and a key in it.
-    pub(crate) fn start(module: Option<&Path>) -> Result<Self, Missing> {
+    /// Makes a token of this label, and a key in it.
+    pub(crate) fn start(module: Option<&Path>, token: &'static str) -> Result<Self, Missing> {
         let module =
             module.ok_or_else(|| Missing("SoftHSM 2 is not on this machine: apt-get install softhsm2".into()))?;
-        Ok(Self::make(module)?)
+        Ok(Self::make(module, token)?)
     }
 
-    fn make(module: &Path) -> Result<Self> {
+    fn make(module: &Path, token: &'static str) -> Result<Self> {
         let context = Pkcs11::new(module).wrap_err_with(|| format!("{} cannot be loaded", module.display()))?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
@@ -57,11 +61,11 @@ impl SoftHsm {
         let info = context.get_library_info()?;
         let version = format!("{} {}", info.library_description().trim(), info.library_version());
         let slot = *context.get_all_slots()?.last().ok_or_else(|| eyre!("it has no slot"))?;
-        context.init_token(slot, &SecretString::from(SECURITY_OFFICER), TOKEN)?;
+        context.init_token(slot, &SecretString::from(SECURITY_OFFICER), token)?;
         // A token that was made is in another slot than it was made in.
         let slots = context.get_slots_with_initialized_token()?;
         let mut named =
-            slots.into_iter().filter(|slot| context.get_token_info(*slot).is_ok_and(|info| info.label() == TOKEN));
+            slots.into_iter().filter(|slot| context.get_token_info(*slot).is_ok_and(|info| info.label() == token));
         let slot = named.next().ok_or_else(|| eyre!("the token that was made is not there"))?;
         let session = context.open_rw_session(slot)?;
         session.login(UserType::So, Some(&SecretString::from(SECURITY_OFFICER)))?;
@@ -69,17 +73,23 @@ impl SoftHsm {
         session.logout()?;
         session.login(UserType::User, Some(&SecretString::from(PIN)))?;
         let address = generate(&session, LABEL)?;
-        Ok(Self { module: module.to_owned(), version, session, address })
+        Ok(Self { module: module.to_owned(), token, version, session, address })
     }
 
-    async fn open_with(&self, pin: &str) -> Result<Box<dyn Key>, KeyError> {
+    async fn open_with(&self, pin: &'static str) -> Result<Box<dyn Key>, KeyError> {
         let settings = Pkcs11Settings {
             module: self.module.clone(),
-            token: Token::Label(TOKEN.to_owned()),
+            token: Token::Label(self.token.to_owned()),
             label: LABEL.to_owned(),
-            pin: SecretString::from(pin),
+            pin: SecretSource::new(move || Ok(SecretString::from(pin))),
         };
         Ok(Box::new(Pkcs11Key::open(settings).await?))
+    }
+
+    /// As a configuration has it, but for the PIN.
+    pub(super) fn table(&self) -> String {
+        let Self { module, token, .. } = self;
+        format!("module = \"{}\"\ntoken = \"{token}\"\nkey = \"{LABEL}\"", module.display())
     }
 
     fn objects(&self, label: &str) -> Result<Vec<ObjectHandle>> {

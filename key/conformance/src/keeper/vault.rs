@@ -24,6 +24,7 @@ use crate::proxy::{Losses, Proxy};
 const PATH: &str = "rings/1/seat-0";
 const FIELD: &str = "key";
 const TRANSIT_KEY: &str = "seat-0";
+pub(super) const WRONG_SECRET_ID: &str = "1f8ac10b-58cc-4372-a567-0e02b2c3d479";
 const ROLE: &str = "seat-0";
 const POLICY: &str = "seat-0";
 /// How long the server may take to start, and how often it is looked.
@@ -89,7 +90,7 @@ impl Vault {
         let mut vault = Self {
             server,
             api,
-            proxy: Proxy::start(address).await?,
+            proxy: Proxy::start(address, 0).await?,
             version: String::new(),
             is_wrapped,
             key: ring_keystore::generate(),
@@ -130,6 +131,28 @@ impl Vault {
         tokio::time::timeout(PATIENCE, told).await.wrap_err("it does not start")?.wrap_err("it ended")
     }
 
+    /// For how long a login is good.
+    async fn set_ttl(&self, ttl: &str) -> Result<()> {
+        let terms = json!({ "token_policies": [POLICY], "token_no_default_policy": false, "token_ttl": ttl });
+        self.api.set(&format!("auth/approle/role/{ROLE}"), terms).await.map(drop)
+    }
+
+    /// What the server knows of the logins that are good.
+    async fn logins(&self) -> Result<Vec<Value>> {
+        let list = Method::from_bytes(b"LIST")?;
+        let accessors = self.api.ask(list, "auth/token/accessors", Value::Null).await?;
+        let mut logins = Vec::new();
+        for accessor in accessors["data"]["keys"].as_array().into_iter().flatten() {
+            // One that has ended meanwhile is none.
+            if let Ok(login) = self.api.set("auth/token/lookup-accessor", json!({ "accessor": accessor })).await
+                && login["data"]["path"] == json!("auth/approle/login")
+            {
+                logins.push(login["data"].clone());
+            }
+        }
+        Ok(logins)
+    }
+
     async fn set_up(&mut self) -> Result<()> {
         if self.is_wrapped {
             self.api.set("sys/mounts/transit", json!({ "type": "transit" })).await?;
@@ -139,13 +162,22 @@ impl Vault {
         self.set_policy(true).await?;
         self.api.set("sys/auth/approle", json!({ "type": "approle" })).await?;
         let role = format!("auth/approle/role/{ROLE}");
-        let terms = json!({ "token_policies": [POLICY], "token_no_default_policy": false, "token_ttl": "1h" });
-        self.api.set(&role, terms).await?;
+        self.set_ttl("1h").await?;
         let id = self.api.ask(Method::GET, &format!("{role}/role-id"), Value::Null).await?;
         self.role_id = text(&id["data"]["role_id"])?;
         let id = self.api.set(&format!("{role}/secret-id"), json!({})).await?;
         self.secret_id = text(&id["data"]["secret_id"])?;
         Ok(())
+    }
+
+    /// As a configuration has it, but for the role's secret.
+    pub(super) fn table(&self) -> String {
+        let (url, role_id) = (self.proxy.address, &self.role_id);
+        format!("url = \"http://{url}\"\nrole_id = \"{role_id}\"\npath = \"{PATH}\"\nfield = \"{FIELD}\"")
+    }
+
+    pub(super) fn secret_id(&self) -> &str {
+        &self.secret_id
     }
 
     async fn put_key(&self, key: &PrivateKeySigner) -> Result<()> {
@@ -234,7 +266,7 @@ impl Keeper for Vault {
     }
 
     async fn open_with_wrong_secret(&self) -> Option<Result<Box<dyn Key>, KeyError>> {
-        Some(self.open_with("1f8ac10b-58cc-4372-a567-0e02b2c3d479").await)
+        Some(self.open_with(WRONG_SECRET_ID).await)
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -248,6 +280,27 @@ impl Keeper for Vault {
     /// Revokes every token that was got by the role.
     async fn end_sessions(&mut self) -> Result<bool> {
         self.api.set("sys/leases/revoke-prefix/auth/approle/login", json!({})).await?;
+        Ok(true)
+    }
+
+    /// One login of a few seconds, which the server has to have seen renewed while it was good.
+    async fn outlive_login(&mut self) -> Result<bool> {
+        self.end_sessions().await?;
+        self.set_ttl("4s").await?;
+        let key = self.open().await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let logins = self.logins().await?;
+            ensure!(logins.len() == 1, "there are {} logins: it was not renewed in time", logins.len());
+            if !logins[0]["last_renewal"].is_null() {
+                break;
+            }
+            ensure!(tokio::time::Instant::now() < deadline, "it was not renewed");
+            tokio::time::sleep(LOOK).await;
+        }
+        key.sign(self.digest(0)).await?;
+        ensure!(self.logins().await?.len() == 1, "it logged in again");
+        self.set_ttl("1h").await?;
         Ok(true)
     }
 

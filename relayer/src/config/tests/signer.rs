@@ -1,5 +1,11 @@
 //! Where a seat's key may be.
 
+use ring_key::{
+    azure_kv::Credential,
+    pkcs11::Token,
+    vault::{Login, Transit},
+};
+
 use super::*;
 
 const KEYSTORE: &str = "keystore = \"seat-0.json\"\npassword_file = \"seat-0.password\"";
@@ -27,10 +33,11 @@ fn the_password_of_a_keystore_is_in_a_file_or_typed() {
 #[test]
 fn an_hsm_is_named_by_its_module_and_its_token_by_label_or_serial_number() {
     let config = load(&with_signer(&format!("[signer.pkcs11]\n{PKCS11}token = \"rings\""))).unwrap();
-    let Signer::Pkcs11 { token, label, .. } = config.signer else { panic!("{:?}", config.signer) };
-    assert_eq!((token, &*label), (pkcs11::Token::Label("rings".into()), "operator"));
+    let Signer::Pkcs11(settings) = config.signer else { panic!("{:?}", config.signer) };
+    assert_eq!((settings.token, &*settings.label), (Token::Label("rings".into()), "operator"));
     let config = load(&with_signer(&format!("[signer.pkcs11]\n{PKCS11}serial = \"0123\""))).unwrap();
-    assert!(matches!(config.signer, Signer::Pkcs11 { token: pkcs11::Token::Serial(serial), .. } if serial == "0123"));
+    let Signer::Pkcs11(settings) = config.signer else { panic!("{:?}", config.signer) };
+    assert_eq!(settings.token, Token::Serial("0123".into()));
 }
 
 #[test]
@@ -38,11 +45,11 @@ fn a_vault_is_logged_in_to_by_a_token_or_a_role_and_may_wrap_the_key() {
     let config = load(&with_signer(&format!("[signer.vault]\n{VAULT}token_file = \"seat-0.password\""))).unwrap();
     let Signer::Vault(vault) = config.signer else { panic!("{:?}", config.signer) };
     assert_eq!((&*vault.mount, &*vault.path, &*vault.field), ("secret", "rings/1/seat-0", "key"));
-    assert!(matches!(vault.login, VaultLogin::Token { .. }) && vault.transit.is_none());
+    assert!(matches!(vault.login, Login::Token(_)) && vault.transit.is_none());
     let role = "role_id = \"r\"\nsecret_id_file = \"seat-0.password\"\ntransit_key = \"seat-0\"";
     let config = load(&with_signer(&format!("[signer.vault]\n{VAULT}{role}"))).unwrap();
     let Signer::Vault(vault) = config.signer else { panic!("{:?}", config.signer) };
-    assert!(matches!(&vault.login, VaultLogin::AppRole { mount, role_id, .. } if mount == "approle" && role_id == "r"));
+    assert!(matches!(&vault.login, Login::AppRole { mount, role_id, .. } if mount == "approle" && role_id == "r"));
     assert_eq!(vault.transit, Some(Transit { mount: "transit".into(), key: "seat-0".into() }));
 }
 
@@ -57,9 +64,9 @@ fn a_key_in_aws_is_named_by_its_id_and_the_rest_is_the_chains_business() {
 fn a_key_in_googles_cloud_is_named_by_its_version() {
     let text = format!("[signer.gcp_kms]\nkey_version = \"{GOOGLE}\"\ncredentials_file = \"seat-0.password\"");
     let config = load(&with_signer(&text)).unwrap();
-    let Signer::GcpKms { key_version, credentials_file, endpoint } = config.signer else { panic!("another signer") };
-    assert_eq!((&*key_version, endpoint), (GOOGLE, None));
-    assert!(credentials_file.unwrap().is_absolute());
+    let Signer::GcpKms(settings) = config.signer else { panic!("another signer") };
+    assert_eq!((&*settings.key_version, settings.endpoint), (GOOGLE, None));
+    assert!(settings.credentials.is_some());
 }
 
 #[test]
@@ -68,14 +75,13 @@ fn a_key_in_azure_is_asked_for_as_the_host_unless_another_credential_is_named() 
         Signer::AzureKv(azure) => azure.credential,
         other => panic!("{other:?}"),
     };
-    assert_eq!(azure(""), AzureCredential::ManagedIdentity { client_id: None });
-    assert_eq!(azure("client_id = \"a\""), AzureCredential::ManagedIdentity { client_id: Some("a".into()) });
-    assert_eq!(azure("credential = \"workload_identity\""), AzureCredential::WorkloadIdentity);
-    assert_eq!(azure("credential = \"developer_tools\""), AzureCredential::DeveloperTools);
+    assert!(matches!(azure(""), Credential::ManagedIdentity { client_id: None }));
+    assert!(matches!(azure("client_id = \"a\""), Credential::ManagedIdentity { client_id: Some(id) } if id == "a"));
+    assert!(matches!(azure("credential = \"workload_identity\""), Credential::WorkloadIdentity));
+    assert!(matches!(azure("credential = \"developer_tools\""), Credential::DeveloperTools));
     let text = "credential = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"a\"\nclient_secret_file = \"seat-0.password\"";
-    let AzureCredential::ClientSecret { tenant_id, client_id, client_secret_file } = azure(text) else { panic!() };
+    let Credential::ClientSecret { tenant_id, client_id, .. } = azure(text) else { panic!() };
     assert_eq!((&*tenant_id, &*client_id), ("t", "a"));
-    assert!(client_secret_file.is_absolute());
 }
 
 #[test]
@@ -87,13 +93,20 @@ fn a_key_in_memory_has_a_place_to_be_unlocked_at_and_a_time() {
     assert_eq!(memory.shares, Some(3));
 }
 
+/// The certificates need not be an enclave's to be read.
+const TLS: &str = "address = \"enclave.internal:7443\"\ncertificate = \"seat-0.crt\"\nprivate_key = \"seat-0.key\"\n\
+                   enclave_certificate = \"seat-1.crt\"";
+
 #[test]
-fn an_enclave_is_named_by_its_socket_which_need_not_be_there_yet() {
-    let Signer::Enclave { socket } = load(&with_signer("[signer.enclave]\nsocket = \"enclave.sock\"")).unwrap().signer
-    else {
-        panic!("another signer")
+fn an_enclave_is_named_by_its_socket_its_machine_or_its_address_and_need_not_be_there_yet() {
+    let enclave = |text: &str| match load(&with_signer(&format!("[signer.enclave]\n{text}"))).unwrap().signer {
+        Signer::Enclave(enclave) => enclave,
+        other => panic!("{other:?}"),
     };
+    let Enclave::Unix(socket) = enclave("socket = \"enclave.sock\"") else { panic!("another way") };
     assert!(socket.is_absolute() && socket.ends_with("enclave.sock"), "{socket:?}");
+    assert!(matches!(enclave("vsock_cid = 16\nvsock_port = 7443"), Enclave::Vsock { cid: 16, port: 7443 }));
+    assert!(matches!(enclave(TLS), Enclave::Tls { address, .. } if address == "enclave.internal:7443"));
 }
 
 #[test]
@@ -107,6 +120,22 @@ fn what_is_wrong_with_a_signer_is_said_with_its_field() {
         ("keystore = \"seat-0.json\"".into(), "signer.password_file", "missing"),
         (format!("{KEYSTORE}\npassword_prompt = true"), "signer.password_prompt", "leave one"),
         (format!("{KEYSTORE}\n[signer.enclave]\nsocket = \"/a\""), "signer", "several"),
+        ("[signer.enclave]".into(), "signer.enclave", "one of them"),
+        ("[signer.enclave]\nsocket = \"/a\"\nvsock_cid = 3\nvsock_port = 1".into(), "signer.enclave", "one of them"),
+        ("[signer.enclave]\nvsock_cid = 3".into(), "signer.enclave", "one of them"),
+        ("[signer.enclave]\nvsock_cid = 4294967296\nvsock_port = 1".into(), "signer.enclave.vsock_cid", "too large"),
+        ("[signer.enclave]\naddress = \"a:1\"".into(), "signer.enclave", "one of them"),
+        (format!("[signer.enclave]\n{}", TLS.replace(":7443", "")), "signer.enclave.address", "HOST:PORT"),
+        (
+            format!("[signer.enclave]\n{}", TLS.replace("seat-1.crt", "seat-0.key")),
+            "signer.enclave.enclave_certificate",
+            "not exactly one",
+        ),
+        (
+            format!("[signer.enclave]\n{}", TLS.replace("seat-0.crt", "seat-1.crt")),
+            "signer.enclave.private_key",
+            "made together",
+        ),
         ("[signer.aws_kms]\nkey_id = \"a\"\nendpoint = \"http://a\"".into(), "signer.aws_kms.endpoint", "https://"),
         (
             "[signer.gcp_kms]\nkey_version = \"projects/p/cryptoKeys/k\"".into(),

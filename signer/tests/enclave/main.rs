@@ -2,19 +2,23 @@
 
 #![allow(clippy::unwrap_used)] // Here a panic is a test that fails, and says where.
 
+mod process;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "memory")]
+mod unlocked;
+#[cfg(feature = "vsock")]
+mod vsock;
+
 use std::{
     fs,
-    io::Write as _,
-    os::unix::{fs::PermissionsExt as _, net::UnixStream},
-    path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::Duration,
 };
 
 use alloy::{
-    primitives::{Address, B256, Bytes, Signature, U256, keccak256},
+    primitives::{Address, Bytes, U256, keccak256},
     signers::{SignerSync as _, local::PrivateKeySigner},
     sol_types::SolCall as _,
 };
@@ -22,9 +26,9 @@ use ring_contracts::{
     Call, Charter, Domain, Effect, Execution, Halt, IERC20, Request, RequestId, SignedRequest, Turn, TurnId,
 };
 use ring_signer::message::{self, Answer, Question, Transaction};
-use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ring-signer");
+use process::{Enclave, PROGRAM, Way};
+
 const DOMAIN: Domain = Domain { chain_id: 31_337, contract: Address::repeat_byte(1) };
 const RING: u32 = 7;
 const TOKEN: Address = Address::repeat_byte(0xaa);
@@ -32,121 +36,8 @@ const PAYEE: Address = Address::repeat_byte(0xb0);
 const GWEI: u64 = 1_000_000_000;
 const FAR: u64 = 4_000_000_000;
 
-/// A process that ends with this.
-struct Enclave {
-    folder: TempDir,
-    one_shot: bool,
-    process: Option<Child>,
-}
-
 fn key(number: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_slice(&[number; 32]).unwrap()
-}
-
-impl Enclave {
-    fn new(one_shot: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let enclave = Self { folder, one_shot, process: None };
-        fs::write(enclave.path("key"), format!("{}\n", "11".repeat(32))).unwrap();
-        fs::set_permissions(enclave.path("key"), fs::Permissions::from_mode(0o600)).unwrap();
-        let text = format!(
-            r#"
-            socket = "sock"
-            client_uid = {}
-            guard = "guard"
-            chain_id = {}
-            contract = "{}"
-            ring = {RING}
-            [key]
-            address = "{}"
-            key_file = "key"
-            [policy]
-            main_asset = "{TOKEN}"
-            requesters = ["{}"]
-            max_fee = "{}"
-            spend = [{{ asset = "{TOKEN}", max_amount = "100", per_day = "250" }}]
-            "#,
-            rustix::process::getuid().as_raw(),
-            DOMAIN.chain_id,
-            DOMAIN.contract,
-            key(0x11).address(),
-            key(2).address(),
-            200_000 * GWEI,
-        );
-        fs::write(enclave.path("signer.toml"), text).unwrap();
-        assert!(enclave.run("--new-guard").status.success());
-        enclave
-    }
-
-    fn started(one_shot: bool) -> Self {
-        let mut enclave = Self::new(one_shot);
-        enclave.start();
-        enclave
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, option: &str) -> Output {
-        Command::new(PROGRAM).arg(option).arg(self.path("signer.toml")).output().unwrap()
-    }
-
-    fn start(&mut self) {
-        let mut command = Command::new(PROGRAM);
-        if self.one_shot {
-            command.arg("--one-shot");
-        }
-        self.process = Some(command.arg(self.path("signer.toml")).stderr(Stdio::null()).spawn().unwrap());
-        while UnixStream::connect(self.path("sock")).is_err() {
-            assert!(self.process.as_mut().unwrap().try_wait().unwrap().is_none(), "it ended");
-            thread::yield_now();
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
-    }
-
-    fn ask(&self, question: &Question) -> Answer {
-        let mut connection = UnixStream::connect(self.path("sock")).unwrap();
-        message::write(&mut connection, question).unwrap();
-        message::read(&mut connection).unwrap()
-    }
-
-    /// Whether it signs, and that what it signs is this.
-    fn signs(&self, question: &Question, digest: B256) -> bool {
-        match self.ask(question) {
-            Answer::Signature { signature } => {
-                let signature = Signature::from_raw_array(&signature.0).unwrap();
-                assert!(signature.normalize_s().is_none());
-                assert_eq!(signature.recover_address_from_prehash(&digest).unwrap(), key(0x11).address());
-                true
-            }
-            Answer::Refused { .. } | Answer::Unavailable { .. } => false,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn signs_turn(&self, turn: &Turn, requests: &[SignedRequest]) -> bool {
-        self.signs(&Question::Turn { turn: turn.clone(), requests: requests.to_vec() }, turn.digest(&DOMAIN))
-    }
-
-    fn why(&self, question: &Question) -> String {
-        match self.ask(question) {
-            Answer::Refused { why } | Answer::Unavailable { why } => why,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-impl Drop for Enclave {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
 
 fn request(to: Address, amount: u64) -> Request {
@@ -189,15 +80,18 @@ fn execution(turn: &Turn) -> Bytes {
     Execution::new(turn, &charter(), Bytes::new()).calldata().unwrap()
 }
 
-fn both(test: impl Fn(Enclave)) {
-    for one_shot in [false, true] {
-        test(Enclave::started(one_shot));
+/// In each way that this build has: over a socket and over TLS, with the key in one process and one-shot.
+fn in_each_way(test: impl Fn(Enclave)) {
+    for way in Way::ALL {
+        for one_shot in [false, true] {
+            test(Enclave::started(*way, one_shot));
+        }
     }
 }
 
 #[test]
 fn a_relayer_that_asks_for_everything_gets_what_the_policy_allows_and_one_content_for_a_turn() {
-    both(|mut enclave| {
+    in_each_way(|mut enclave| {
         let wanted = request(PAYEE, 100);
         let right = turn(1, &[&wanted]);
         assert!(enclave.signs_turn(&right, &[signed(2, &wanted)]));
@@ -257,7 +151,7 @@ fn a_relayer_that_asks_for_everything_gets_what_the_policy_allows_and_one_conten
 
 #[test]
 fn a_transaction_executes_what_was_signed_or_halts_and_nothing_else() {
-    both(|enclave| {
+    in_each_way(|enclave| {
         let wanted = request(PAYEE, 10);
         let (right, void) = (turn(1, &[&wanted]), Turn::void(RING, 1, 2));
         let ask = |transaction: &Transaction| {
@@ -291,7 +185,7 @@ fn a_transaction_executes_what_was_signed_or_halts_and_nothing_else() {
 
 #[test]
 fn there_is_no_question_that_has_a_bare_digest_signed() {
-    both(|enclave| {
+    in_each_way(|enclave| {
         let digest = keccak256("anything");
         let call = Call { request_id: RequestId::ZERO, gas: 1, effect: Effect::Pay { to: PAYEE, amount: 1 } };
         let packed = turn(1, &[]).packed_calls().clone();
@@ -308,7 +202,7 @@ fn there_is_no_question_that_has_a_bare_digest_signed() {
             serde_json::json!(null),
             serde_json::json!([1, 2]),
         ] {
-            let mut connection = UnixStream::connect(enclave.path("sock")).unwrap();
+            let mut connection = enclave.connect();
             message::write(&mut connection, &question).unwrap();
             let answer: Answer = message::read(&mut connection).unwrap();
             assert!(matches!(answer, Answer::Refused { .. }), "{question}: {answer:?}");
@@ -316,12 +210,13 @@ fn there_is_no_question_that_has_a_bare_digest_signed() {
         // Too long, nonsense, and nothing at all: others are still answered.
         let huge = [&u32::MAX.to_be_bytes()[..], b"[[[["].concat();
         for bytes in [huge, [&4u32.to_be_bytes()[..], b"\xff\xfe{{"].concat()] {
-            let mut connection = UnixStream::connect(enclave.path("sock")).unwrap();
+            let mut connection = enclave.connect();
             connection.write_all(&bytes).unwrap();
+            connection.flush().unwrap();
             assert!(matches!(message::read(&mut connection), Ok(Answer::Refused { .. })));
         }
-        drop(UnixStream::connect(enclave.path("sock")).unwrap());
-        let _silent: Vec<_> = (0..3).map(|_| UnixStream::connect(enclave.path("sock")).unwrap()).collect();
+        drop(enclave.connect());
+        let _silent: Vec<_> = (0..3).map(|_| enclave.connect()).collect();
         assert!(matches!(enclave.ask(&Question::Identity), Answer::Identity { ring: RING, .. }));
         assert!(!enclave.signs_turn(&Turn::new(turn(1, &[]).id(), vec![call]).unwrap(), &[]));
     });
@@ -329,7 +224,7 @@ fn there_is_no_question_that_has_a_bare_digest_signed() {
 
 #[test]
 fn of_many_contents_at_once_one_is_signed() {
-    both(|enclave| {
+    in_each_way(|enclave| {
         let requests: Vec<Request> = (1..=20).map(|amount| request(PAYEE, amount)).collect();
         let signed: Vec<bool> = thread::scope(|scope| {
             let ask = |request| enclave.signs_turn(&turn(1, &[request]), &[signed(2, request)]);
@@ -342,7 +237,7 @@ fn of_many_contents_at_once_one_is_signed() {
 
 #[test]
 fn without_its_guard_or_with_anothers_key_it_does_not_start() {
-    let enclave = Enclave::new(false);
+    let enclave = Enclave::new(Way::Unix, false);
     assert!(enclave.run("--check").status.success());
     let said = |output: Output| String::from_utf8(output.stderr).unwrap();
     let again = enclave.run("--new-guard");
@@ -362,14 +257,13 @@ fn without_its_guard_or_with_anothers_key_it_does_not_start() {
 
 #[test]
 fn another_user_is_not_answered() {
-    let mut enclave = Enclave::new(false);
+    let mut enclave = Enclave::new(Way::Unix, false);
     let path = enclave.path("signer.toml");
     let own = format!("client_uid = {}", rustix::process::getuid().as_raw());
     let text = fs::read_to_string(&path).unwrap().replace(&own, "client_uid = 4242424");
     fs::write(&path, text).unwrap();
     enclave.start();
-    let mut connection = UnixStream::connect(enclave.path("sock")).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut connection = enclave.connect();
     let _ = message::write(&mut connection, &Question::Identity);
     assert!(message::read::<Answer>(&mut connection).is_err());
 }
@@ -377,14 +271,13 @@ fn another_user_is_not_answered() {
 /// Whatever one process of it knows, it is shut in, and nobody of the same user reads its memory.
 #[test]
 fn the_process_has_no_new_privileges_a_filter_of_system_calls_and_no_core_dumps() {
-    let enclave = Enclave::started(false);
-    // It listens before it shuts itself in, and answers after that.
-    assert!(matches!(enclave.ask(&Question::Identity), Answer::Identity { .. }));
-    let process = enclave.process.as_ref().unwrap().id();
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let has = |line: &str| status.lines().any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ") == line);
-    assert!(has("Seccomp: 2") && has("NoNewPrivs: 1"), "{status}");
-    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
-    assert!(limits.lines().any(|line| line.starts_with("Max core file size        0")), "{limits}");
-    assert!(limits.lines().any(|line| line.starts_with("Max data size             268435456")), "{limits}");
+    for way in Way::ALL {
+        let enclave = Enclave::started(*way, false);
+        // It listens before it shuts itself in, and answers after that.
+        assert!(matches!(enclave.ask(&Question::Identity), Answer::Identity { .. }));
+        enclave.is_shut_in();
+        let limits = fs::read_to_string(format!("/proc/{}/limits", enclave.id())).unwrap();
+        assert!(limits.lines().any(|line| line.starts_with("Max core file size        0")), "{limits}");
+        assert!(limits.lines().any(|line| line.starts_with("Max data size             268435456")), "{limits}");
+    }
 }
