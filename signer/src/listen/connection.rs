@@ -145,7 +145,7 @@ mod tests {
         let mut byte = [0];
         assert_eq!(connection.read(&mut byte).unwrap_err().kind(), io::ErrorKind::TimedOut, "its time is over");
         connection.within(Duration::from_secs(3_600)).read_exact(&mut byte).unwrap();
-        let error = connection.within(Duration::from_millis(20)).bytes().find_map(Result::err).unwrap();
+        let error = io::read_to_string(connection.within(Duration::from_millis(20))).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(connection);
         trickling.join().unwrap();

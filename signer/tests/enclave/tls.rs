@@ -52,7 +52,7 @@ fn certificate(enclave: &Enclave, name: &str) -> rustls::pki_types::CertificateD
 fn config(enclave: &Enclave, name: &str, protocol: &[u8]) -> ClientConfig {
     let key = fs::read(enclave.path(&format!("{name}.key"))).unwrap();
     let identity = Identity::new(certificate(enclave, name), &key).unwrap();
-    ring_tls::client(&identity, &certificate(enclave, "enclave"), protocol).unwrap()
+    ring_tls::client(&identity, &[certificate(enclave, "enclave")], protocol).unwrap()
 }
 
 fn tcp(enclave: &Enclave) -> TcpStream {

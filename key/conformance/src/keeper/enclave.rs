@@ -253,7 +253,7 @@ impl Enclave {
                 let file = |name: &str| fs::read(self.path(name));
                 let identity = Identity::new(read_certificate(&file("client.crt")?)?, &file("client.tls")?)?;
                 let enclave = read_certificate(&file("enclave.crt")?)?;
-                let tls = Arc::new(ring_tls::client(&identity, &enclave, PROTOCOL)?);
+                let tls = Arc::new(ring_tls::client(&identity, &[enclave], PROTOCOL)?);
                 config::Enclave::Tls { address: proxy.address.to_string(), tls }
             }
         })
