@@ -398,6 +398,11 @@ impl Handle {
         let _ = self.notices.send(notice);
     }
 
+    /// Comes back when the driver has stopped.
+    pub async fn stopped(&self) {
+        self.commands.closed().await;
+    }
+
     /// Changes when there are alarms in the store that were not there before.
     pub fn alarms(&self) -> watch::Receiver<()> {
         self.alarms.subscribe()

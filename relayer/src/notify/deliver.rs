@@ -74,11 +74,12 @@ impl Deliverer {
 
     /// Delivers until the driver stops.
     pub async fn run(mut self) {
-        let alarms = (self.handle.clone(), self.teller.clone());
-        // One that is not taken does not keep the other waiting. The driver says itself that it stops.
+        let (handle, teller) = (self.handle.clone(), self.teller.clone());
+        // One that is not taken does not keep the other waiting. Either may wait for what comes no more.
         tokio::select! {
+            () = handle.stopped() => {}
             _ = self.deliver_all() => {}
-            _ = tell_alarms(alarms.0, alarms.1) => {}
+            _ = tell_alarms(handle.clone(), teller) => {}
         }
     }
 
