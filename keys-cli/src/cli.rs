@@ -194,6 +194,9 @@ pub struct RotationArgs {
     /// The relayer of a seat, http:// or https://; again for each seat
     #[arg(long, value_name = "URL", required = true)]
     pub relayer: Vec<String>,
+    /// A file to which is added what was found, in words; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// Everything that can be prepared.

@@ -252,18 +252,26 @@ async fn rotate(global: &GlobalArgs, command: RotateCommand, output: Output) -> 
             plan.write_new(&out)?;
             Ok(output.result(plan.in_words(&out), &plan)?)
         }
-        RotateCommand::Prepare { rotation: RotationArgs { ring, charter, relayer }, token_file, how } => {
+        RotateCommand::Prepare { rotation: RotationArgs { ring, charter, relayer, record }, token_file, how } => {
             files::check_absent(&how.out)?;
+            let mut record = Record::open(record.as_deref())?;
             let token = token_file.as_deref().map(secret::from_file).transpose()?;
             let (chain, planned) = (chain(global).await?, action::read_charter(&charter)?);
             let now = Ring::read(&chain, ring).await?;
             rotation::check_announced(&chain, &now, &planned, &relayer, token.as_ref()).await?;
-            prepare(global, Wish::FormFrom { ring, file: charter }, how, output).await
+            let (what, out) =
+                (format!("every seat of ring {ring} was told of its next keys, and has them"), how.out.clone());
+            prepare(global, Wish::FormFrom { ring, file: charter }, how, output).await?;
+            let document = Document::read(&out)?;
+            record.add(&format!("{what}; prepared as {}", out.display()), &action::describe(&document, time::now()))?;
+            Ok(())
         }
-        RotateCommand::Wait { rotation: RotationArgs { ring, charter, relayer }, patience } => {
+        RotateCommand::Wait { rotation: RotationArgs { ring, charter, relayer, record }, patience } => {
+            let mut record = Record::open(record.as_deref())?;
             let planned = action::read_charter(&charter)?;
             let ring = Ring::read(&chain(global).await?, ring).await?;
             let done = rotation::wait(&ring, &planned, &relayer, patience).await?;
+            record.add("the keys are rotated", &done.in_words())?;
             Ok(output.result(done.in_words(), &done)?)
         }
     }

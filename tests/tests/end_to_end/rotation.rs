@@ -97,11 +97,15 @@ async fn all_keys_are_rotated_while_orders_are_paid_and_no_process_ends() {
     let paying = world.start_paying();
     let old = world.keys_of_seats().await;
 
-    world.rotate_with("prepare", &charter, &["--out", &out]).await.unwrap();
+    let record = charter.with_extension("record");
+    let record_name = record.display().to_string();
+    world.rotate_with("prepare", &charter, &["--out", &out, "--record", &record_name]).await.unwrap();
     let unformed = world.rotate_with("wait", &charter, &[]).await.unwrap_err().to_string();
     assert!(unformed.contains("has not this charter yet"), "{unformed}");
     world.stage.master.sign_and_submit(&form, &signed).await.unwrap();
-    world.rotate_with("wait", &charter, &[]).await.unwrap();
+    world.rotate_with("wait", &charter, &["--record", &record_name]).await.unwrap();
+    let written = fs::read_to_string(&record).unwrap();
+    assert!(written.contains("was told of its next keys") && written.contains("the keys are rotated"), "{written}");
     let keys = addresses(&next);
     assert_eq!(world.keys_of_seats().await, keys);
     assert!(keys.iter().all(|key| !old.contains(key)));
