@@ -42,6 +42,7 @@ on_both! {
     what_a_peer_asks_for_is_there_after_it_is_final,
     a_standby_gets_nothing_until_the_first_has_ended_and_then_all,
     what_many_requests_ended_in_is_read_back_for_each,
+    a_seat_goes_on_with_another_key_in_the_next_epoch_and_forgets_nothing,
     a_cancellation_is_there_after_a_restart_until_its_request_has_ended,
     alarms_are_there_after_a_restart_once_each_and_not_without_bound,
     a_store_of_the_layout_before_is_brought_to_this_one,

@@ -10,7 +10,8 @@ use ring_core::{BoundTurn, Halt as HaltReason, Message, Outcome, Phase, Record, 
 use ring_relayer::{
     signer::Signer,
     store::{
-        Booking, Change, Deliveries, DurableEvent, Identity, Place, Raised, Store, StoreError, Told, Untold, Waiting,
+        Booking, Change, Deliveries, DurableEvent, Held, Identity, Place, Raised, Store, StoreError, Told, Untold,
+        Waiting,
     },
 };
 
@@ -301,6 +302,37 @@ pub(crate) fn what_many_requests_ended_in_is_read_back_for_each(bench: &Bench) {
     let past = store.settled((0..=255).map(RequestId::repeat_byte)).unwrap();
     assert_eq!(past.len(), 200);
     assert!((0..200).all(|number| past[&RequestId::repeat_byte(number)].outcome == ends(number)));
+    store.close();
+}
+
+pub(crate) fn a_seat_goes_on_with_another_key_in_the_next_epoch_and_forgets_nothing(bench: &Bench) {
+    let mut store = bench.create();
+    store.commit(&[Record::Request(request(7))]).unwrap();
+    store.commit(&reserve(&turn(0, 1))).unwrap();
+    let digest = turn(0, 1).digest(&DOMAIN);
+    let charter = B256::repeat_byte(4);
+    let succeeded = Record::Succeeded { epoch: 4, nonce: 0, charter };
+    let next = Identity { key: Address::repeat_byte(9), ..bench.identity() };
+    // Both or neither: the second record cannot be written.
+    let twice = store.succeed(next.key, &[succeeded.clone(), Record::Request(request(7))]);
+    assert!(matches!(twice, Err(StoreError::Database(_))), "{twice:?}");
+    store.close();
+    let held = Held::take(&bench.location()).unwrap();
+    assert_eq!(held.succeeded_to().unwrap(), None);
+    let (mut store, _) = held.open(bench.identity()).unwrap();
+
+    store.succeed(next.key, std::slice::from_ref(&succeeded)).unwrap();
+    assert!(store.reservation(0, digest).unwrap().is_none(), "what the old key may sign the new one may not");
+    store.close();
+    assert!(matches!(bench.open(), Err(StoreError::OtherIdentity { .. })), "the old key has no store any more");
+    let held = Held::take(&bench.location()).unwrap();
+    assert_eq!(held.succeeded_to().unwrap(), Some(charter));
+    let (store, records) = held.open(next).unwrap();
+    assert_eq!(records.last(), Some(&succeeded));
+    assert!(records.contains(&Record::Request(request(7))));
+    let contents = store.contents(0).unwrap();
+    assert!(matches!(&contents[..], [Message::Turn { turn: of, .. }] if *of == turn(0, 1)), "for who is behind");
+    store.verify().unwrap();
     store.close();
 }
 
