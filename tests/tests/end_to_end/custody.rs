@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use alloy::primitives::Address;
@@ -31,6 +32,54 @@ fn put_into_memory(seat: &Seat) -> PathBuf {
     let changed: Vec<&str> = lines.map(|line| if line == "[signer]" { &memory } else { line }).collect();
     fs::write(seat.config(), changed.join("\n")).unwrap();
     socket
+}
+
+/// What `check` says at a terminal where this is typed at its question, or without a terminal.
+async fn check_with(relayer: &Path, seat: &Seat, typed: Option<&str>) -> (bool, String) {
+    let check = format!("{} --config {} check", relayer.display(), seat.config().display());
+    let mut command = match typed {
+        // It gives a command a terminal of its own.
+        Some(_) => Command::new("script"),
+        None => Command::new("setsid"),
+    };
+    match typed {
+        Some(_) => command.args(["--quiet", "--return", "--command", &check, "/dev/null"]),
+        None => command.args(["--wait", "sh", "-c", &check]),
+    };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut said = Vec::new();
+    if let Some(typed) = typed {
+        // Before it asks, a terminal shows what is typed.
+        while !String::from_utf8_lossy(&said).contains("Enter the password of") {
+            assert!(stdout.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
+        }
+        stdin.write_all(format!("{typed}\n").as_bytes()).await.unwrap();
+    }
+    stdout.read_to_end(&mut said).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    said.extend(output.stderr);
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_typed_opens_the_keystore_and_a_wrong_one_or_none_is_said_in_words() {
+    let world = World::new(1, 1, 1, 1).await;
+    let seat = &world.stage.ring.seats()[0];
+    let password = fs::read_to_string(&seat.key().password_file).unwrap();
+    let text = fs::read_to_string(seat.config()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("password_file = ")).unwrap();
+    fs::write(seat.config(), text.replace(line, "password_prompt = true")).unwrap();
+    let relayer = world.relayer();
+
+    let (opened, said) = check_with(&relayer, seat, Some(password.trim_end())).await;
+    assert!(opened && said.contains(&seat.key().address.to_string()), "{said}");
+    assert!(!said.contains(password.trim_end()), "what is typed does not show");
+    let (opened, said) = check_with(&relayer, seat, Some("wrong")).await;
+    assert!(!opened && said.contains("the password that was typed does not open the keystore"), "{said}");
+    let (opened, said) = check_with(&relayer, seat, None).await;
+    assert!(!opened && said.contains("there is no terminal to ask at"), "{said}");
 }
 
 /// What `ring-keys unlock` says.
