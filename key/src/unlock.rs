@@ -89,6 +89,8 @@ pub enum UnlockError {
 
 struct Server {
     listener: UnixListener,
+    /// This process's user.
+    own: u32,
     door: Arc<Door>,
 }
 
@@ -131,11 +133,12 @@ impl Server {
         let listener = UnixListener::bind(socket)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
         let (address, key) = (crate::Key::address(key), key.downgrade());
-        Ok(Self { listener, door: Arc::new(Door { key, threshold, gathering: Mutex::default(), address }) })
+        // Asked now: the process may soon be one that can ask for little (seccomp).
+        let own = rustix::process::geteuid().as_raw();
+        Ok(Self { listener, own, door: Arc::new(Door { key, threshold, gathering: Mutex::default(), address }) })
     }
 
     async fn run(self) {
-        let own = rustix::process::geteuid().as_raw();
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
                 // Too many files are open, or the like: it passes.
@@ -143,7 +146,7 @@ impl Server {
                 continue;
             };
             match stream.peer_cred() {
-                Ok(peer) if peer.uid() == own || peer.uid() == 0 => {
+                Ok(peer) if peer.uid() == self.own || peer.uid() == 0 => {
                     let door = self.door.clone();
                     tokio::spawn(async move { tokio::time::timeout(PATIENCE, talk(stream, &door)).await });
                 }

@@ -38,7 +38,8 @@ async fn it_signs_once_it_is_unlocked_until_it_is_locked_and_is_shut_in_all_the_
     assert!(why.contains("locked"), "{why}");
     // It shuts itself in before it answers.
     enclave.is_shut_in();
-    assert!(matches!(unlock::unlock(&socket, &secret(9), None).await, Err(UnlockError::Refused(_))), "another key");
+    let wrong = unlock::unlock(&socket, &secret(9), None).await;
+    assert!(matches!(wrong, Err(UnlockError::Refused(_))), "another key: {wrong:?}");
     let status = unlock::unlock(&socket, &secret(0x11), Some(7_200)).await.unwrap();
     assert!(status.seconds_left.unwrap() <= 3_600);
     assert!(signs(&enclave));
