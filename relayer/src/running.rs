@@ -143,6 +143,12 @@ impl Bench {
         Store::open(&self.location(), self.identity()).unwrap().0
     }
 
+    /// Changes its store behind its back, while nobody has it.
+    pub(crate) fn alter(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.folder.path().join("store")).unwrap();
+        assert_eq!(connection.execute(sql, ()).unwrap(), 1, "{sql}");
+    }
+
     /// A request by the first requester.
     pub(crate) fn request(&self, number: u8) -> SignedRequest {
         self.request_by(0, number)

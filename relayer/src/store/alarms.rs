@@ -149,3 +149,17 @@ fn last(transaction: &Transaction<'_>) -> Result<Option<i64>, StoreError> {
     let rows = transaction.query("SELECT COALESCE(max(number), 0) FROM alarms", Vec::new())?;
     Ok(rows.first().and_then(|row| row.integer(0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_that_is_not_written_yet_is_bounded_and_its_newest_stay() {
+        let mut raised = Raised::default();
+        (0..KEPT + 3).for_each(|number| raised.add(&number.to_string()));
+        raised.add("4");
+        assert_eq!((raised.reasons.len(), raised.lost), (KEPT, 3));
+        assert_eq!((&raised.reasons[0][..], &raised.reasons[KEPT - 1][..]), ("3", "4"));
+    }
+}

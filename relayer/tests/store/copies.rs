@@ -2,13 +2,13 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
 
-use ring_contracts::{Request, RequestId, SignedRequest};
+use ring_contracts::{Address, B256, Request, RequestId, SignedRequest};
 use ring_core::{Halt, Record};
-use ring_relayer::store::{Location, Store, StoreError};
+use ring_relayer::store::{Identity, Location, Store, StoreError};
 
 use crate::{
     bench::Bench,
-    suite::{request, reserve, turn},
+    suite::{finality, request, reserve, turn},
 };
 
 #[test]
@@ -29,6 +29,32 @@ fn a_copy_has_everything_and_halts_whoever_starts_from_it() {
     assert_eq!(copied, original);
     let names = fs::read_dir(copy.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("unfinished")));
+}
+
+#[test]
+fn a_copy_of_a_seat_that_succeeded_is_of_its_next_key() {
+    let bench = Bench::sqlite();
+    let mut store = bench.create();
+    let next = Identity { key: Address::repeat_byte(9), ..bench.identity() };
+    store.succeed(next.key, &[Record::Succeeded { epoch: 2, nonce: 0, charter: B256::ZERO }]).unwrap();
+    let copy = bench.path("copy");
+    store.snapshot().unwrap().copy_to(&copy).unwrap();
+    Store::open(&Location::file(&copy), next).unwrap();
+}
+
+#[test]
+fn a_copy_in_which_a_record_is_damaged_is_none() {
+    let bench = Bench::sqlite();
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(1, 1))).unwrap();
+    store.commit(&[finality(1, vec![])]).unwrap();
+    store.close();
+    // Of a turn that is over, which a start does not read.
+    bench.alter("UPDATE journal SET record = replace(record, '\"nonce\":1', '\"nonce\":7') WHERE seq = 2");
+    let copy = bench.path("copy");
+    let refused = bench.open().unwrap().0.snapshot().unwrap().copy_to(&copy).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+    assert!(!copy.exists() && !bench.path("copy.unfinished").exists());
 }
 
 #[test]

@@ -46,5 +46,6 @@ on_both! {
     a_cancellation_is_there_after_a_restart_until_its_request_has_ended,
     alarms_are_there_after_a_restart_once_each_and_not_without_bound,
     a_store_of_the_layout_before_is_brought_to_this_one,
+    a_seat_that_succeeded_has_its_next_key_and_charter_after_a_restart,
     the_history_tells_of_a_cancellation_and_that_a_turn_bound_what_was_cancelled,
 }

@@ -31,7 +31,7 @@ pub(crate) fn request(number: u8) -> SignedRequest {
     SignedRequest { request, signature: Default::default() }
 }
 
-fn finality(nonce: u64, settled: Vec<(RequestId, Outcome)>) -> Record {
+pub(crate) fn finality(nonce: u64, settled: Vec<(RequestId, Outcome)>) -> Record {
     Record::Final { nonce, digest: B256::ZERO, block: nonce, settled }
 }
 
@@ -488,8 +488,37 @@ pub(crate) fn a_store_of_the_layout_before_is_brought_to_this_one(bench: &Bench)
     store.follow_alarms("pager", true).unwrap();
     assert_eq!(store.verify().unwrap(), records);
     store.close();
+    // Once and for all.
+    bench.open().unwrap().0.close();
     bench.alter("UPDATE identity SET version = 4");
     assert!(matches!(bench.open(), Err(StoreError::OtherVersion { found: 4, .. })));
     bench.alter("UPDATE identity SET version = 7");
     assert!(matches!(bench.open(), Err(StoreError::OtherVersion { found: 7, .. })));
+}
+
+pub(crate) fn a_seat_that_succeeded_has_its_next_key_and_charter_after_a_restart(bench: &Bench) {
+    let succeeded_to = || {
+        let held = Held::take(&bench.location()).unwrap();
+        let charter = held.succeeded_to().unwrap();
+        held.close();
+        charter
+    };
+    let mut store = bench.create();
+    store.commit(&reserve(&turn(0, 1))).unwrap();
+    store.close();
+    assert_eq!(succeeded_to(), None);
+    let next = Identity { key: Address::repeat_byte(9), ..bench.identity() };
+    let succeeded = |epoch| Record::Succeeded { epoch, nonce: 1, charter: B256::with_last_byte(epoch as u8) };
+    let mut store = bench.open().unwrap().0;
+    store.succeed(next.key, &[succeeded(2)]).unwrap();
+    store.close();
+    assert_eq!(succeeded_to(), Some(B256::with_last_byte(2)));
+    assert!(matches!(bench.open(), Err(StoreError::OtherIdentity { .. })), "the old key is not its own any more");
+    let (mut store, records) = Store::open(&bench.location(), next.clone()).unwrap();
+    assert!(records.contains(&succeeded(2)));
+    // What was reserved in the epoch before is none of this one's.
+    assert!(store.reservation(0, turn(0, 1).digest(&DOMAIN)).unwrap().is_none());
+    store.succeed(next.key, &[succeeded(3)]).unwrap();
+    store.close();
+    assert_eq!(succeeded_to(), Some(B256::with_last_byte(3)), "the last one counts");
 }

@@ -6,7 +6,7 @@ use ring_core::{Halt, Record};
 use tempfile::TempDir;
 
 use super::*;
-use crate::backups::{Archive, Backups};
+use crate::backups::{Archive, BackupError, Backups};
 
 const TOKEN: &str = "ring_operator";
 
@@ -89,6 +89,58 @@ async fn a_backup_that_fails_leaves_the_old_ones_and_the_seat_alone() {
 }
 
 #[tokio::test]
+async fn old_backups_stay_until_every_record_of_the_new_one_was_read() {
+    let mut bench = Bench::new();
+    let mut running = bench.start().await;
+    running.handle.submit(bench.request(1), Duration::from_secs(5)).await.unwrap();
+    bench.execute(&mut running, &[]).await;
+    bench.finalize(&running).await;
+    running.stop();
+    // What is over no start reads.
+    bench.alter("UPDATE journal SET checksum = (SELECT checksum FROM journal WHERE seq = 1) WHERE seq = 2");
+    let running = bench.start().await;
+    let folder = TempDir::new().unwrap();
+    let old = "ring-1-seat-0-7.sqlite";
+    fs::write(folder.path().join(old), "an old one").unwrap();
+    let backups = bench.backups(&running, archive(folder.path(), 1));
+    let server = serving(&bench, &running, Some(backups), operator(&[Scope::Operate])).await;
+    let answer = make(&server).await;
+    assert_eq!((answer.status, answer.code()), (500, "backup_failed"));
+    assert!(answer.message().contains("damaged"), "{}", answer.message());
+    assert_eq!(files(folder.path()), [old]);
+    running.stop();
+}
+
+#[tokio::test]
+async fn two_backups_are_not_made_at_once() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let folder = TempDir::new().unwrap();
+    let backups = bench.backups(&running, archive(folder.path(), 5));
+    let (first, second) = tokio::join!(backups.make(), backups.make());
+    assert!(first.is_ok() && matches!(second, Err(BackupError::Busy)), "{first:?} {second:?}");
+    running.stop();
+}
+
+#[tokio::test]
+async fn people_hear_of_a_backup_that_fails() {
+    let bench = Bench::new();
+    let mut store = bench.store();
+    store.follow_alarms("pager", true).unwrap();
+    store.close();
+    let running = bench.start().await;
+    let folder = TempDir::new().unwrap();
+    let regular = Archive { every: Some(Duration::from_secs(3_600)), ..archive(&folder.path().join("gone"), 1) };
+    let mut alarms = running.handle.alarms();
+    let making = tokio::spawn(bench.backups(&running, regular).run());
+    tokio::time::timeout(Duration::from_secs(30), alarms.changed()).await.unwrap().unwrap();
+    let told = running.handle.untold("pager".to_owned()).await.unwrap().alarms.pop().unwrap();
+    assert!(told.reason.contains("no new backup") && told.reason.contains("gone"), "{}", told.reason);
+    making.abort();
+    running.stop();
+}
+
+#[tokio::test]
 async fn backups_are_made_only_with_a_token_for_them_and_where_it_was_said_where_to() {
     let bench = Bench::new();
     let running = bench.start().await;
@@ -123,7 +175,8 @@ async fn a_seat_makes_its_first_backup_at_once_and_the_next_when_it_is_time() {
     tokio::time::timeout(Duration::from_secs(30), until(1)).await.unwrap();
     making.abort();
     // The next process finds it, and after its time makes another.
-    let name = files(folder.path()).pop().unwrap();
+    // The name that it had until then may still be there.
+    let name = files(folder.path()).into_iter().find(|name| name.ends_with(".sqlite")).unwrap();
     let time: u64 = name["ring-1-seat-0-".len()..].strip_suffix(".sqlite").unwrap().parse().unwrap();
     let earlier = format!("ring-1-seat-0-{}.sqlite", time - 3_601);
     fs::rename(folder.path().join(name), folder.path().join(earlier)).unwrap();

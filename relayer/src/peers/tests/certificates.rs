@@ -239,9 +239,24 @@ async fn people_hear_in_time_of_a_certificate_that_ends_and_once() {
     let first = told(end - 29 * 86_400 - 5).await;
     assert!(first.len() == 1 && first[0].contains("this seat (peers.certificate) ends in 29 days"), "{first:?}");
     assert!(told(end).await.is_empty());
-    // Of two the later one counts: `date -u -d 2103-01-01 +%s`.
+    // Of two the later one counts: `date -u -d 2101-01-01 +%s` and `date -u -d 2103-01-01 +%s`.
+    assert!(told(4_133_980_800).await.is_empty());
     let second = told(4_197_052_800).await;
     assert!(second.len() == 1 && second[0].contains("seat 1 has ended"), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_told_of_when_the_seat_starts_and_a_driver_that_ends_ends_the_watch() {
+    let config = config::Peers { listen: NOWHERE, identity: Credentials::expired().identity(), seats: Vec::new() };
+    let (handle, mut commands) = Handle::channel(16);
+    let metrics = crate::metrics::Metrics::default();
+    let seat = metrics.seat(&crate::metrics::tests::settings(1), 0, Peers::none());
+    let watching = tokio::spawn(ExpiryWatch::new(&config, handle.clone(), seat.clone()).run());
+    let told = commands.recv().await.unwrap();
+    assert!(matches!(&told, Command::Alarm { reason } if reason.contains("this seat (peers.certificate) has ended")));
+    watching.abort();
+    drop(commands);
+    ExpiryWatch::new(&config, handle, seat).run().await;
 }
 
 #[test]
