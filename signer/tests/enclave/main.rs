@@ -12,6 +12,7 @@ mod vsock;
 
 use std::{
     fs,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Output},
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -266,6 +267,8 @@ fn another_user_is_not_answered() {
     let mut connection = enclave.connect();
     let _ = message::write(&mut connection, &Question::Identity);
     assert!(message::read::<Answer>(&mut connection).is_err());
+    let (theirs, _ours) = UnixStream::pair().unwrap();
+    assert!(enclave.answers(OwnedFd::from(theirs)).unwrap_err().contains("client_uid is 4242424"));
 }
 
 /// Whatever one process of it knows, it is shut in, and nobody of the same user reads its memory.

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread,
     time::Duration,
@@ -119,6 +119,14 @@ impl Enclave {
         Command::new(PROGRAM).arg(option).arg(self.path("signer.toml")).output().unwrap()
     }
 
+    /// What a process says that is to answer a question that comes over this.
+    pub(crate) fn answers(&self, connection: impl Into<Stdio>) -> Result<String, String> {
+        let mut command = Command::new(PROGRAM);
+        let output = command.arg("--answer").arg(self.path("signer.toml")).stdin(connection).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() { Ok(said) } else { Err(said) }
+    }
+
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(PROGRAM);
         if self.one_shot {
@@ -153,8 +161,9 @@ impl Enclave {
     /// All its threads have the filter, and can gain no privileges.
     pub(crate) fn is_shut_in(&self) {
         let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
-        for thread in threads {
-            let status = status(&thread.unwrap().path());
+        // One that has answered may end meanwhile.
+        let statuses = threads.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("status")).ok());
+        for status in statuses {
             assert!(has(&status, "Seccomp: 2") && has(&status, "NoNewPrivs: 1"), "{status}");
         }
     }
@@ -202,10 +211,6 @@ impl Enclave {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn status(process: &Path) -> String {
-    fs::read_to_string(process.join("status")).unwrap()
 }
 
 fn has(status: &str, line: &str) -> bool {

@@ -4,13 +4,18 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
     sync::Arc,
 };
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use ring_signer::message::{self, Answer, MAX_MESSAGE, PROTOCOL, Question};
 use ring_tls::Identity;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
+    client::Resumption,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
 
 use crate::process::{Enclave, FOR_EVER, Way};
 
@@ -23,14 +28,18 @@ pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// As `ring-relayer certificate` makes them.
-fn write_certificate(enclave: &Enclave, name: &str) {
-    let key = KeyPair::generate().unwrap();
+fn params() -> CertificateParams {
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    fs::write(enclave.path(&format!("{name}.crt")), params.self_signed(&key).unwrap().pem()).unwrap();
+    params
+}
+
+/// As `ring-relayer certificate` makes them.
+fn write_certificate(enclave: &Enclave, name: &str) {
+    let key = KeyPair::generate().unwrap();
+    fs::write(enclave.path(&format!("{name}.crt")), params().self_signed(&key).unwrap().pem()).unwrap();
     enclave.write_secret(&format!("{name}.key"), &key.serialize_pem());
 }
 
@@ -103,6 +112,51 @@ fn the_pinned_certificate_is_answered_and_no_other_and_nobody_without_one() {
         message::write(&mut in_the_clear, &Question::Identity).unwrap();
         message::read::<Answer>(&mut in_the_clear).unwrap_err();
         assert!(matches!(asked(connect(&enclave, "client")), Ok(Answer::Identity { .. })), "it is still there");
+    });
+}
+
+#[test]
+fn a_connection_that_nobody_has_spoken_tls_with_is_not_answered() {
+    let enclave = Enclave::new(Way::Tls, false);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let _theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    let why = enclave.answers(OwnedFd::from(ours)).unwrap_err();
+    assert!(why.contains("--one-shot"), "{why}");
+}
+
+/// A certificate of the same name for another key, signed by the client's.
+fn write_issued(enclave: &Enclave) {
+    let issuer = KeyPair::from_pem(&fs::read_to_string(enclave.path("client.key")).unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let issued = params().signed_by(&key, &Issuer::new(params(), issuer)).unwrap();
+    fs::write(enclave.path("issued.crt"), issued.pem()).unwrap();
+    enclave.write_secret("issued.key", &key.serialize_pem());
+}
+
+#[test]
+fn a_certificate_that_the_clients_key_signed_is_not_the_clients() {
+    in_both_forms(|enclave| {
+        write_issued(&enclave);
+        let [certificate, key] = ["crt", "key"].map(|end| fs::read(enclave.path(&format!("issued.{end}"))).unwrap());
+        let identity = Identity::new(CertificateDer::from_pem_slice(&certificate).unwrap(), &key).unwrap();
+        let config = ring_tls::client(&identity, &[self::certificate(&enclave, "enclave")], PROTOCOL).unwrap();
+        asked(open(&enclave, config)).unwrap_err();
+        assert!(matches!(asked(connect(&enclave, "client")), Ok(Answer::Identity { .. })), "it is still there");
+    });
+}
+
+#[test]
+fn nobody_comes_back_without_showing_the_certificate_again() {
+    in_both_forms(|enclave| {
+        let mut config = config(&enclave, "client", PROTOCOL);
+        config.resumption = Resumption::in_memory_sessions(8);
+        for _ in 0..2 {
+            let mut stream = open(&enclave, config.clone());
+            message::write(&mut stream, &Question::Identity).unwrap();
+            message::read::<Answer>(&mut stream).unwrap();
+            assert_eq!(stream.conn.handshake_kind(), Some(HandshakeKind::Full));
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
 
@@ -80,4 +81,11 @@ fn a_port_that_is_taken_is_said() {
     let output = Command::new(PROGRAM).arg(enclave(port, 3).path("signer.toml")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains(&format!("vsock port {port} cannot be listened on")), "{said}");
+}
+
+#[test]
+fn a_connection_that_is_of_no_machine_is_not_answered() {
+    let (theirs, _ours) = UnixStream::pair().unwrap();
+    let why = enclave(1, 3).answers(OwnedFd::from(theirs)).unwrap_err();
+    assert!(why.contains("the client is"), "{why}");
 }
