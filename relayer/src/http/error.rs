@@ -376,6 +376,7 @@ impl From<CancelRefusal> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, retry_after, challenge) = (self.code.status(), self.retry_after, self.challenge());
+        let is_last = matches!(self.code, Code::TooLarge | Code::SlowBody);
         // A struct of strings and numbers: it always can be written.
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -386,6 +387,10 @@ impl IntoResponse for Error {
         }
         if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if is_last {
+            // What is left of the body is not read: whoever said more on this connection would not be heard.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -33,6 +33,7 @@ async fn a_client_that_is_too_slow_with_its_body_is_told_so() {
                 content-length: 100\r\n\r\n{";
     let answer = server.raw(head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("slow_body"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]
