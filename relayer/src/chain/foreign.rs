@@ -53,7 +53,7 @@ impl Foreign {
 }
 
 /// Whether one of these transactions was mined.
-async fn is_ours(rpc: &Rpc, transactions: Vec<B256>) -> Result<bool, Fault> {
+pub(super) async fn is_ours(rpc: &Rpc, transactions: Vec<B256>) -> Result<bool, Fault> {
     let receipts = try_join_all(transactions.into_iter().map(|hash| rpc.mined(hash))).await?;
     Ok(receipts.iter().any(Option::is_some))
 }

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  a transaction for what is wanted was mined and succeeded ──▶ wait: it may be reorganised away
+//!  its nonce was used, nobody knows by what                  ──▶ look again, and believe it at a later head
 //!  else the ring has to wait (interval, turns a period)      ──▶ wait until then, and look again
 //!  else its lease is over                                   ──▶ alarm, and look again
 //!  else the call would revert                               ──▶ wait: somebody was faster, or it is too early
@@ -39,7 +40,7 @@ use super::{
     connection::Endpoints,
     fault::Fault,
     fees::{self, Fees, L1Fee, Prices},
-    foreign::Foreign,
+    foreign::{self, Foreign},
     heads::Heads,
     quiet::Quiet,
     rpc::{Header, Rpc},
@@ -118,6 +119,8 @@ pub struct Submitter<P> {
     done_at: Option<B256>,
     /// The head that said that the ring has to wait, and until when.
     waiting: Option<(B256, u64)>,
+    /// The account nonce that is used although no transaction of it was mined, and the head at which that was seen first.
+    unexplained: Option<(u64, B256)>,
     foreign: Foreign,
     /// The account's nonce at this head, to be looked over once everything urgent is done.
     account_nonce: Option<u64>,
@@ -146,6 +149,7 @@ impl<P: Clone> Submitter<P> {
             gas: None,
             done_at: None,
             waiting: None,
+            unexplained: None,
             foreign: Foreign::default(),
             account_nonce: None,
             spreading: JoinSet::new(),
@@ -252,10 +256,16 @@ impl<P: Clone> Submitter<P> {
         let (nonce, asked) = join!(rpc.transaction_count(account, head.number), asked_at_once);
         let nonce = *self.account_nonce.insert(nonce?);
         let attempts = self.attempts(rpc, wanted, nonce).await?;
-        if attempts == Attempts::Succeeded {
-            // So this RPC says; if it is still wanted at the next head, another one is asked.
-            self.prefer_next();
-            return Ok(());
+        match attempts {
+            Attempts::Succeeded => {
+                // So this RPC says; if it is still wanted at the next head, another one is asked.
+                self.prefer_next();
+                return Ok(());
+            }
+            Attempts::Missing { nonce } if self.is_unexplained(rpc, nonce, head).await? => {
+                return Err(Fault::Reorganised(head.number).into());
+            }
+            Attempts::Open | Attempts::Reverted | Attempts::Missing { .. } => {}
         }
         let (simulated, prices) = match asked {
             Some((simulated, prices)) => (simulated, Some(prices)),
@@ -356,17 +366,32 @@ impl<P: Clone> Submitter<P> {
     /// What became of the transactions for what is wanted.
     async fn attempts(&self, rpc: &Rpc, wanted: &Wanted<P>, nonce: u64) -> Result<Attempts, Fault> {
         let mut attempts = Attempts::Open;
-        for hash in self.slots.settled(wanted, nonce) {
+        for (nonce, hash) in self.slots.settled(wanted, nonce) {
             match rpc.mined(hash).await? {
                 Some(mined) if mined.succeeded => return Ok(Attempts::Succeeded),
                 Some(mined) => {
                     tracing::debug!(wanted = wanted.name(), %hash, block = mined.block, "mined, but reverted");
                     attempts = Attempts::Reverted;
                 }
+                None if attempts == Attempts::Open => attempts = Attempts::Missing { nonce },
                 None => {}
             }
         }
         Ok(attempts)
+    }
+
+    /// Whether this nonce is used, none of its transactions was mined, and that was not so at an earlier head. Receipts may
+    /// come later than the nonce, so one look is not believed.
+    async fn is_unexplained(&mut self, rpc: &Rpc, nonce: u64, head: Header) -> Result<bool, Fault> {
+        if foreign::is_ours(rpc, self.slots.all_of(nonce)).await? {
+            return Ok(false);
+        }
+        let since = match self.unexplained {
+            Some((other, since)) if other == nonce => since,
+            _ => head.hash,
+        };
+        self.unexplained = Some((nonce, since));
+        Ok(since == head.hash)
     }
 
     /// What the call would do now. Why it would revert is acted upon only where nothing but time, or the master, can help:
@@ -541,6 +566,10 @@ enum Attempts {
     Open,
     Reverted,
     Succeeded,
+    /// This account nonce was used, but not by one of them.
+    Missing {
+        nonce: u64,
+    },
 }
 
 /// What a call would do now.

@@ -82,14 +82,13 @@ impl<P> Slots<P> {
         }
     }
 
-    /// The transactions for what is wanted that have a nonce below this one, the newest first.
-    pub(super) fn settled(&self, wanted: &Wanted<P>, below: u64) -> Vec<B256> {
-        let slots = self.0.range(..below).rev().map(|(_, slot)| slot);
-        let all = slots.flat_map(|slot| {
-            std::iter::once((&slot.wanted, slot.newest.hash))
-                .chain(slot.older.iter().rev().map(|(wanted, hash)| (wanted, *hash)))
+    /// The transactions for what is wanted that have a nonce below this one, with their nonces, the newest first.
+    pub(super) fn settled(&self, wanted: &Wanted<P>, below: u64) -> Vec<(u64, B256)> {
+        let all = self.0.range(..below).rev().flat_map(|(nonce, slot)| {
+            std::iter::once((*nonce, &slot.wanted, slot.newest.hash))
+                .chain(slot.older.iter().rev().map(|(wanted, hash)| (*nonce, wanted, *hash)))
         });
-        all.filter(|(other, _)| other.is_same(wanted)).map(|(_, hash)| hash).collect()
+        all.filter(|(_, other, _)| other.is_same(wanted)).map(|(nonce, _, hash)| (nonce, hash)).collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! The submitter on a chain that works: fees, reorgs, changes of mind.
 
-use alloy::{primitives::U256, providers::Provider as _};
+use alloy::{
+    primitives::{B256, U256},
+    providers::Provider as _,
+};
 use ring_relayer::chain::{Alarm, SubmitterSettings};
 use serde_json::json;
 
@@ -14,6 +17,7 @@ use crate::{
 
 const GWEI_U64: u64 = GWEI as u64;
 const SENDING: &str = "eth_sendRawTransaction";
+const COUNTING: &str = "eth_getTransactionCount";
 
 fn follow(treasury: &Treasury) -> Follower {
     Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings())
@@ -89,6 +93,33 @@ async fn a_turn_waits_for_the_interval_without_alarm_and_is_sent_when_it_is_over
     treasury.anvil.mine(1).await;
     mine_until_nonce(&treasury, &mut follower, 2).await;
     assert_eq!(sender.signed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_nonce_that_is_counted_before_there_is_a_receipt_makes_no_second_transaction() {
+    let treasury = Treasury::new().await;
+    let mut follower = follow(&treasury);
+    // The node loses the transaction, and counts it once all the same.
+    let (mut sent, mut counted) = (0, false);
+    let mut proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
+        SENDING => {
+            sent += 1;
+            match sent {
+                1 => Verdict::Answer(json!(B256::repeat_byte(0x22))),
+                _ => Verdict::Forward,
+            }
+        }
+        COUNTING if sent == 1 && !std::mem::replace(&mut counted, true) => Verdict::Answer(json!("0x1")),
+        _ => Verdict::Forward,
+    })
+    .await;
+    let sender = Sender::start(&treasury, connect(proxy.url()).await, Patience::Endless).await;
+    sender.want_turn(0, treasury.execute(&treasury.turn(0, 0)));
+    proxy.until_asked(SENDING, 1).await;
+    treasury.anvil.mine(1).await;
+    proxy.until_asked("eth_getTransactionReceipt", 1).await;
+    mine_until_nonce(&treasury, &mut follower, 1).await;
+    assert_eq!(sender.signed().iter().map(|transaction| transaction.nonce).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test]
