@@ -8,12 +8,7 @@ use std::{
 use alloy::providers::DynProvider;
 use tokio::sync::watch;
 
-use super::{
-    backoff,
-    fault::Fault,
-    heads::Listener,
-    rpc::{Header, Rpc},
-};
+use super::{backoff, fault::Fault, heads::Listener, line::Line, rpc::Rpc};
 
 /// An RPC. Clones share what is known of it.
 #[derive(Clone, Debug)]
@@ -57,7 +52,7 @@ impl Endpoint {
     }
 
     /// The heads that it tells of, from now on.
-    pub(super) fn heads(&self) -> watch::Receiver<Option<Header>> {
+    pub(super) fn heads(&self) -> watch::Receiver<Line> {
         self.listener.get_or_init(|| Listener::new(self.rpc.clone())).heads()
     }
 

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     connection::Endpoints,
     fault::Fault,
+    line::Line,
     rpc::{Header, Rpc},
 };
 
@@ -21,14 +22,19 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before subscribing again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What RPCs told of since they were asked last, by their places: a head, or only that there may be a new one.
+/// What RPCs told of since they were asked last, by their places: heads, or only that there may be a new one.
 #[derive(Debug, Default)]
-pub(super) struct Told(Vec<Option<Header>>);
+pub(super) struct Told(Vec<Option<Line>>);
 
 impl Told {
     /// The newest head that an RPC told of.
     pub(super) fn by(&self, place: usize) -> Option<Header> {
-        self.0.get(place).copied().flatten()
+        self.line(place).and_then(Line::head)
+    }
+
+    /// The head that an RPC told of, and what it told of before.
+    pub(super) fn line(&self, place: usize) -> Option<&Line> {
+        self.0.get(place)?.as_ref()
     }
 }
 
@@ -38,7 +44,7 @@ impl Told {
 pub(super) struct Heads {
     poll_interval: Duration,
     /// One for each RPC.
-    told: Vec<watch::Receiver<Option<Header>>>,
+    told: Vec<watch::Receiver<Line>>,
 }
 
 impl Heads {
@@ -46,8 +52,7 @@ impl Heads {
         Self { poll_interval, told: endpoints.all().iter().map(|endpoint| endpoint.heads()).collect() }
     }
 
-    /// Waits until it is time to look, and says what RPCs told of; `None`: nothing. Of several heads that one told of, the
-    /// last counts. Dropping it midway loses nothing.
+    /// Waits until it is time to look, and says what RPCs told of; `None`: nothing. Dropping it midway loses nothing.
     pub(super) async fn wait(&mut self) -> Option<Told> {
         // Where nobody can tell of anything any more, only time passes.
         let changed = self.told.iter_mut().map(|told| {
@@ -58,36 +63,36 @@ impl Heads {
             })
         });
         let ((), which, _) = tokio::time::timeout(self.poll_interval, select_all(changed)).await.ok()?;
-        let newest = |(place, told): (usize, &mut watch::Receiver<Option<Header>>)| {
+        let news = |(place, told): (usize, &mut watch::Receiver<Line>)| {
             let is_new = place == which || told.has_changed().unwrap_or(false);
-            is_new.then(|| *told.borrow_and_update()).flatten()
+            is_new.then(|| told.borrow_and_update().clone())
         };
-        Some(Told(self.told.iter_mut().enumerate().map(newest).collect()))
+        Some(Told(self.told.iter_mut().enumerate().map(news).collect()))
     }
 }
 
 /// A subscription to the heads of an RPC, which all who follow the chain through it share.
 #[derive(Debug)]
 pub(super) struct Listener {
-    told: watch::Receiver<Option<Header>>,
+    told: watch::Receiver<Line>,
     _listening: AbortOnDropHandle<()>,
 }
 
 impl Listener {
     /// Listens until it is dropped.
     pub(super) fn new(rpc: Rpc) -> Self {
-        let (tell, told) = watch::channel(None);
+        let (tell, told) = watch::channel(Line::default());
         Self { told, _listening: AbortOnDropHandle::new(tokio::spawn(listen(rpc, tell))) }
     }
 
-    /// The last head that it heard of; changes with each, also where only that there may be one is known.
-    pub(super) fn heads(&self) -> watch::Receiver<Option<Header>> {
+    /// The last heads that it heard of; empty where only that there may be one is known. Changes with each.
+    pub(super) fn heads(&self) -> watch::Receiver<Line> {
         self.told.clone()
     }
 }
 
 /// Subscribes to the heads of an RPC, again whenever it ends. One that has no subscriptions is not listened to.
-async fn listen(mut rpc: Rpc, tell: watch::Sender<Option<Header>>) {
+async fn listen(mut rpc: Rpc, tell: watch::Sender<Line>) {
     let Some(provider) = rpc.connected().await else { return };
     if provider.client().pubsub_frontend().is_none() {
         return;
@@ -96,7 +101,7 @@ async fn listen(mut rpc: Rpc, tell: watch::Sender<Option<Header>>) {
         match tokio::time::timeout(SUBSCRIBE_TIMEOUT, provider.subscribe_blocks()).await {
             Ok(Ok(subscription)) => {
                 // There may have been a head meanwhile.
-                tell.send_replace(None);
+                tell.send_replace(Line::default());
                 follow(subscription, &tell).await;
             }
             Ok(Err(error)) => tracing::debug!(fault = %Fault::from(error), "no subscription to heads, polling"),
@@ -107,13 +112,12 @@ async fn listen(mut rpc: Rpc, tell: watch::Sender<Option<Header>>) {
 }
 
 /// Passes heads on until the subscription ends.
-async fn follow(mut subscription: Subscription<types::Header>, tell: &watch::Sender<Option<Header>>) {
+async fn follow(mut subscription: Subscription<types::Header>, tell: &watch::Sender<Line>) {
     loop {
-        let head = match subscription.recv_any().await {
-            Ok(SubscriptionItem::Item(head)) => Some(Header::from(&head)),
-            Ok(SubscriptionItem::Other(_)) | Err(RecvError::Lagged(_)) => None,
+        match subscription.recv_any().await {
+            Ok(SubscriptionItem::Item(head)) => tell.send_modify(|line| line.note(Header::from(&head))),
+            Ok(SubscriptionItem::Other(_)) | Err(RecvError::Lagged(_)) => drop(tell.send_replace(Line::default())),
             Err(RecvError::Closed) => return,
-        };
-        tell.send_replace(head);
+        }
     }
 }

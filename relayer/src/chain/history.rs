@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
 };
-use futures::join;
+use futures::{future::try_join_all, join};
 use ring_contracts::{RequestId, RingMultisig, TurnId};
 use ring_core::ObservedTurn;
 
@@ -21,7 +21,8 @@ use super::{
 const TURN_EVENTS: [B256; 2] = [RingMultisig::TurnExecuted::SIGNATURE_HASH, RingMultisig::CallFailed::SIGNATURE_HASH];
 const ID_LENGTH: usize = RequestId::len_bytes();
 
-/// Reads turns. What is final is read once and kept; of a head that follows the last one, only its own logs are read.
+/// Reads turns. What is final is read once and kept; where it is known which blocks follow the last head, only their logs are
+/// read.
 #[derive(Debug)]
 pub(super) struct History {
     pieces: Pieces,
@@ -60,6 +61,12 @@ struct Recent {
     turns: Turns,
 }
 
+impl Recent {
+    fn is_followed_by(&self, new: &[Header]) -> bool {
+        new.first().is_some_and(|block| block.parent == self.head.hash)
+    }
+}
+
 type Turns = BTreeMap<u64, ObservedTurn>;
 
 impl History {
@@ -68,31 +75,37 @@ impl History {
         Self { pieces: Pieces { contract, ring, most_blocks, chunk: most_blocks }, kept: None, recent: None }
     }
 
-    /// Whether this head follows the last one.
-    pub(super) fn is_followed_by(&self, head: Header) -> bool {
-        self.recent.as_ref().is_some_and(|recent| recent.head.hash == head.parent)
+    /// Whether these blocks follow the last head.
+    pub(super) fn is_followed_by(&self, new: &[Header]) -> bool {
+        self.recent.as_ref().is_some_and(|recent| recent.is_followed_by(new))
     }
 
-    /// Whether this head follows the last one, and the RPC can be expected to tell which events it brings: it did the last time.
-    pub(super) fn tells_of(&self, head: Header) -> bool {
-        self.is_followed_by(head) && self.recent.as_ref().is_some_and(|recent| recent.by_hash)
+    /// Whether these blocks follow the last head, and the RPC can be expected to tell which events they bring: it did the last
+    /// time.
+    pub(super) fn tells_of(&self, new: &[Header]) -> bool {
+        self.recent.as_ref().is_some_and(|recent| recent.is_followed_by(new) && recent.by_hash)
     }
 
-    /// All turns from nonce `first` on that the blocks from `from` to `head` hold, as of `head`. Dropped midway, it goes on
-    /// from there the next time, or a long history would never be read.
+    /// All turns from nonce `first` on that the blocks from `from` to `head` hold, as of `head`. `new`: the blocks since the
+    /// last head, up to this one, if they are known. Dropped midway, it goes on from there the next time, or a long history
+    /// would never be read.
     pub(super) async fn read(
         &mut self,
         rpc: &Rpc,
         (first, from): (u64, u64),
+        new: &[Header],
         finalized: Header,
         head: Header,
     ) -> Result<(Turns, Extent), Fault> {
         self.kept.take_if(|kept| kept.start > from || kept.anchor.number > finalized.number);
-        let recent = self.recent.take().filter(|recent| recent.head.hash == head.parent && self.kept.is_some());
+        let recent = self.recent.take().filter(|recent| recent.is_followed_by(new) && self.kept.is_some());
         if let Some(Recent { mut turns, .. }) = recent {
-            match self.pieces.read_block(rpc, head).await {
-                Ok((new, extent)) => {
-                    new.into_values().try_for_each(|turn| insert(&mut turns, turn))?;
+            match try_join_all(new.iter().map(|block| self.pieces.read_block(rpc, *block))).await {
+                Ok(blocks) => {
+                    let only_turns = blocks.iter().all(|(_, extent)| *extent == Extent::OnlyTurns);
+                    let mut turns_of_blocks = blocks.into_iter().flat_map(|(turns, _)| turns.into_values());
+                    turns_of_blocks.try_for_each(|turn| insert(&mut turns, turn))?;
+                    let extent = if only_turns { Extent::OnlyTurns } else { Extent::Unknown };
                     return Ok((self.take_in((turns, true), first, finalized, head)?, extent));
                 }
                 // Not all RPCs take the hash of a block here.

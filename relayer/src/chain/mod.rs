@@ -23,6 +23,7 @@ mod finality;
 mod foreign;
 mod heads;
 mod history;
+mod line;
 mod quiet;
 mod quorum;
 mod reconciliation;

@@ -29,6 +29,7 @@ use super::{
     fault::Fault,
     finality::Finality,
     heads::Told,
+    line::{self, Line},
     rpc::{Header, Rpc},
     view::{Known, Seen, Standing, Viewer},
     watcher::{Cursor, WatcherSettings},
@@ -38,8 +39,8 @@ use super::{
 const GRACE: Duration = Duration::from_millis(500);
 /// How many blocks below their heads RPCs may be on different ones: forks that are not final are hardly ever longer.
 const LONGEST_FORK: u64 = 8;
-/// How many blocks are remembered, and how the ring stood in them: on most chains a block is final before so many follow.
-const REMEMBERED: usize = 128;
+/// The most new blocks whose logs are read one by one; more are read at once, with all that may have changed.
+const MOST_NEW: usize = 16;
 
 /// Looks at the chain through all RPCs.
 #[derive(Debug)]
@@ -79,33 +80,10 @@ impl Standings {
         if self.of(block).is_some() {
             return;
         }
-        if self.0.len() == REMEMBERED {
+        if self.0.len() == line::REMEMBERED {
             self.0.pop_front();
         }
         self.0.push_back((block, standing));
-    }
-}
-
-/// The last heads, as long as each is the parent of the next: what is below a head follows from its parent's hash.
-#[derive(Debug, Default)]
-struct Line(VecDeque<Header>);
-
-impl Line {
-    fn note(&mut self, head: Header) {
-        if self.0.back().is_some_and(|last| last.hash != head.parent) {
-            self.0.clear();
-        }
-        if self.0.len() == REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(head);
-    }
-
-    /// The block at this height that is below `head`, if it is known.
-    fn below(&self, head: Header, number: u64) -> Option<Header> {
-        let last = self.0.back().filter(|last| last.hash == head.parent || **last == head)?;
-        let back = usize::try_from(last.number.checked_sub(number)?).ok()?;
-        self.0.iter().rev().nth(back).copied().filter(|block| block.number == number)
     }
 }
 
@@ -139,8 +117,10 @@ impl Quorum {
             return Ok(None);
         }
         self.check_not_going_back(&tips, head).await?;
+        let new = self.new_blocks(told, &members, head);
+        new.iter().filter(|block| **block != head).for_each(|block| self.line.note(*block));
         let (finalized, members) = self.finalized(&tips, members, head).await?;
-        let seen = self.view(cursor, &members, head, finalized).await;
+        let seen = self.view(cursor, &members, &new, head, finalized).await;
         if matches!(seen, Err(Fault::Disagreement(_))) {
             // Perhaps one of them did not tell of a change in time.
             self.viewers.iter_mut().for_each(Viewer::forget_rules);
@@ -156,6 +136,18 @@ impl Quorum {
             self.floor = Floor { nonce: view.final_nonce, block: finalized.number };
         }
         Ok(Some(view))
+    }
+
+    /// The blocks since the head of the last view, up to this one. None, if they are not known, or too many to be read one by one.
+    fn new_blocks(&self, told: Option<&Told>, members: &[usize], head: Header) -> Vec<Header> {
+        let Some(seen) = self.seen else { return Vec::new() };
+        if head.parent == seen.hash {
+            return vec![head];
+        }
+        // What one RPC says of the blocks between is not believed of another.
+        let mut told = members.iter().map(|place| told?.line(*place)?.between(seen, head));
+        let first = told.next().flatten().filter(|new| new.len() <= MOST_NEW);
+        first.filter(|first| told.all(|other| other.as_ref() == Some(first))).unwrap_or_default()
     }
 
     /// How far the RPCs are, and that they serve the right chain.
@@ -183,12 +175,17 @@ impl Quorum {
             let finalized = async { finalized.await.transpose() };
             let (head, finalized) = try_join!(head, finalized)?;
             // What follows the last head is of the same chain.
-            if seen.is_none_or(|seen| head.parent != seen.hash) {
+            let line = told.and_then(|told| told.line(place));
+            let follows =
+                |seen: Header| head.parent == seen.hash || line.is_some_and(|line| line.between(seen, head).is_some());
+            if !seen.is_some_and(follows) {
                 rpc.check_chain(chain).await?;
             }
             match finalized {
+                // The chain went on since the head was told of: what is final is not below it.
                 Some(block) if block.number > head.number => {
-                    Err(Fault::Behind { at: head.number, known: block.number })
+                    rpc.check_in_chain(head).await?;
+                    Ok(Tip { place, head, finalized: Some(head) })
                 }
                 finalized => Ok(Tip { place, head, finalized }),
             }
@@ -285,12 +282,13 @@ impl Quorum {
         &mut self,
         cursor: Cursor,
         members: &[usize],
+        new: &[Header],
         head: Header,
         finalized: Header,
     ) -> Result<Seen, Fault> {
-        let known = Known { standing: self.standings.of(finalized.hash), funds: self.known_funds(members, head) };
+        let known = Known { standing: self.standings.of(finalized.hash), funds: self.known_funds(members, new, head) };
         let viewers = self.viewers.iter_mut().enumerate().filter(|(place, _)| members.contains(place));
-        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, head, finalized, known.clone())));
+        let views = viewers.map(|(place, viewer)| (place, viewer.view(cursor, new, head, finalized, known.clone())));
         let views = sift(&self.endpoints, gather(views, self.endpoints.agree()).await);
         let all = self.endpoints.all();
         let named = views.0.iter().map(|(place, seen)| (all[*place].name(), &seen.view));
@@ -309,10 +307,10 @@ impl Quorum {
 
     /// What there was to spend before this head, if that will do: this seat is not expected to sign the next turn, and all
     /// members can tell whether it has to be read again. All of them have it from the same block, or none.
-    fn known_funds(&self, members: &[usize], head: Header) -> Option<Funds> {
+    fn known_funds(&self, members: &[usize], new: &[Header], head: Header) -> Option<Funds> {
         let nonce = self.seen.and_then(|seen| self.standings.of(seen.hash))?.nonce;
         let may_sign = [nonce, nonce + 1].into_iter().any(|nonce| self.settings.may_sign(nonce));
-        let all_tell = members.iter().all(|place| self.viewers[*place].tells_of(head));
+        let all_tell = members.iter().all(|place| self.viewers[*place].tells_of(new));
         self.funds.as_ref().filter(|funds| !may_sign && all_tell && funds.is_recent(head)).cloned()
     }
 

@@ -57,15 +57,16 @@ impl Viewer {
         Self { rpc, settings, history, rules: None }
     }
 
-    /// The chain as of `head`, of which a block is final.
+    /// The chain as of `head`, of which a block is final. `new`: the blocks since the last head, if they are known.
     pub(super) async fn view(
         &mut self,
         cursor: Cursor,
+        new: &[Header],
         head: Header,
         finalized: Header,
         known: Known,
     ) -> Result<Seen, Fault> {
-        let seen = self.read(cursor, head, finalized, known).await;
+        let seen = self.read(cursor, new, head, finalized, known).await;
         if let Err(Fault::Inconsistent(_)) = seen {
             // What was kept may be what is wrong.
             self.history.forget();
@@ -74,9 +75,9 @@ impl Viewer {
         seen
     }
 
-    /// Whether this head follows the last one, and the RPC can be expected to tell what it changes.
-    pub(super) fn tells_of(&self, head: Header) -> bool {
-        self.history.tells_of(head)
+    /// Whether these blocks follow the last head, and the RPC can be expected to tell what they change.
+    pub(super) fn tells_of(&self, new: &[Header]) -> bool {
+        self.history.tells_of(new)
     }
 
     /// Has them read again.
@@ -84,11 +85,18 @@ impl Viewer {
         self.rules = None;
     }
 
-    async fn read(&mut self, cursor: Cursor, head: Header, finalized: Header, known: Known) -> Result<Seen, Fault> {
+    async fn read(
+        &mut self,
+        cursor: Cursor,
+        new: &[Header],
+        head: Header,
+        finalized: Header,
+        known: Known,
+    ) -> Result<Seen, Fault> {
         let Self { rpc, settings, history, rules } = self;
         let (contract, question) = (settings.domain.contract, RingMultisig::getRingCall { ringId: settings.ring });
-        // Whether they may still be good is known only with the events of the head.
-        let known_rules = rules.take().filter(|rules| history.is_followed_by(head) && rules.is_recent(head));
+        // Whether they may still be good is known only with the events of the new blocks.
+        let known_rules = rules.take().filter(|rules| history.is_followed_by(new) && rules.is_recent(head));
         let state = async {
             let final_ring = async {
                 match known.standing {
@@ -102,7 +110,7 @@ impl Viewer {
             let fresh_funds = async { OptionFuture::from(fresh_funds).await.transpose() };
             try_join!(rpc.view(contract, &question, head.hash), final_ring, fresh_rules, fresh_funds)
         };
-        let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), finalized, head);
+        let turns = history.read(rpc, (cursor.first_open_nonce, cursor.from_block), new, finalized, head);
         // Not cut short when the other fails: what was read of a long history is kept.
         let (state, turns) = join!(state, turns);
         let ((ring, final_ring, fresh_rules, fresh_funds), (turns, extent)) = (state?, turns?);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use ring_contracts::{Action, Permission};
+use ring_contracts::{Action, Permission, Permissions};
 use ring_core::ChainView;
 use ring_relayer::chain::{Finality, WatcherSettings};
 use serde_json::json;
@@ -157,6 +157,40 @@ async fn a_head_that_an_rpc_tells_of_is_not_asked_for() {
         follower.until_block(first.head.number + number).await;
     }
     assert_eq!(tap.count("eth_getBlockByNumber", "latest"), asked);
+}
+
+#[tokio::test]
+async fn of_heads_that_come_faster_than_they_are_read_each_is_asked_for_its_logs_and_nothing_else_is_read_again() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let (mut tap, mut follower) = told(&treasury).await;
+    let mut view = follower.view().await;
+    tap.until_asked("eth_subscribe", "newHeads", 1).await;
+    // Until what the heads change can be told from their events.
+    for _ in 0..2 {
+        treasury.anvil.mine(1).await;
+        view = follower.until_block(view.head.number + 1).await;
+    }
+    let of_ranges = |tap: &Tap| tap.count_where("eth_getLogs", |filter| filter["blockHash"].is_null());
+    let of_blocks = |tap: &Tap| tap.count_where("eth_getLogs", |filter| !filter["blockHash"].is_null());
+    let chain_ids = |tap: &Tap| tap.count_where("eth_chainId", |_| true);
+    let asked = (of_ranges(&tap), of_blocks(&tap), chain_ids(&tap));
+    // Nobody takes the views of these.
+    for nonce in 0..6 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8 + 1)).await;
+    }
+    let last = treasury.anvil.head().await;
+    let new = usize::try_from(last - view.head.number).unwrap();
+    view = follower.until_block(last).await;
+    assert_eq!(view.turns.iter().map(|turn| turn.nonce).collect::<Vec<_>>(), (0..6).collect::<Vec<_>>());
+    assert_eq!((of_ranges(&tap), of_blocks(&tap), chain_ids(&tap)), (asked.0, asked.1 + new, asked.2));
+
+    // What such a head is not alone in telling is read.
+    let permissions = vec![Permission::erc20_transfer(Address::with_last_byte(9))];
+    treasury.act(Action::SetPermissions { ring: RING, permissions }).await;
+    treasury.anvil.mine(4).await;
+    let view = follower.until_block(treasury.anvil.head().await).await;
+    assert_ne!(view.permissions, Permissions::default());
 }
 
 #[tokio::test]

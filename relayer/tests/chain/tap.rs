@@ -69,6 +69,12 @@ impl Tap {
         count(&self.questions.borrow(), method, parameter)
     }
 
+    /// How often this was asked with such a first parameter.
+    pub(crate) fn count_where(&self, method: &str, is_such: impl Fn(&Value) -> bool) -> usize {
+        let questions = self.questions.borrow();
+        questions.iter().filter(|question| question["method"] == method && is_such(&question["params"][0])).count()
+    }
+
     /// Tells the relayer once more what the node told first.
     pub(crate) fn tell_first_again(&self) {
         let first = self.told.lock().expect("no test panics in it").first().expect("it told of something").clone();
