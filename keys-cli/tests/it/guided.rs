@@ -192,6 +192,30 @@ fn what_was_done_elsewhere_meanwhile_is_found_by_the_chain_and_not_done_again() 
 }
 
 #[test]
+fn a_ring_that_was_formed_otherwise_or_stands_still_is_not_taken_for_formed() {
+    let bench = Bench::with_ring();
+    let (line, words) = (drill("--rehearsal"), words_of("spare"));
+    bench.hold(&line, &["run", "done", "run", &words, "stop"]);
+    let form = |key: &str| {
+        let mut charter = bench.ring()["charter"].clone();
+        charter["seats"][1] = json!(address(key));
+        bench.place.write("elsewhere.json", &charter.to_string());
+        bench.run(&format!("ring set --ring 1 --charter elsewhere.json {}", by("master"))).ok();
+    };
+    let is_before = |step: &str| {
+        let run = bench.hold(&line, &["stop"]);
+        assert!(run.err.contains(&format!("before \"{step}")), "{}", run.err);
+    };
+    form("op3");
+    is_before("prepare: form ring 1");
+    form("spare");
+    bench.run(&format!("halt --ring 1 {}", by("op0"))).ok();
+    is_before("prepare: form ring 1");
+    bench.run(&format!("resume --ring 1 {}", by("master"))).ok();
+    is_before("the seats go on");
+}
+
+#[test]
 fn nothing_counts_as_done_that_the_chain_does_not_show_and_wrong_answers_change_nothing() {
     let bench = Bench::with_ring();
     let block = bench.block();

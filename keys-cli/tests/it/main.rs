@@ -12,6 +12,7 @@ mod one_step;
 mod permissions;
 mod proofs;
 mod requests;
+mod rotation;
 mod three_steps;
 mod trezor;
 mod trezor_device;

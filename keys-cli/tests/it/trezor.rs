@@ -90,6 +90,7 @@ fn whatever_a_device_does_instead_nothing_is_signed() {
         (Manner::ShortSignature, "a signature of 64 bytes"),
         (Manner::Declines, "it was declined on the Trezor"),
         (Manner::NoSuchValue, "asked for the value at [1, 99]"),
+        (Manner::NoSuchRoot, "asked for the value at [2, 0]"),
         (Manner::NoSuchStruct, "asked for the struct \"Permit\""),
         (Manner::OffTheTopic, "which was not asked for"),
         (Manner::Endless, "questions without end"),

@@ -37,6 +37,8 @@ pub(crate) enum Manner {
     Declines,
     /// It asks for a value that is not there.
     NoSuchValue,
+    /// It asks for a value of something that is neither the domain nor the message.
+    NoSuchRoot,
     /// It asks for a struct that is not there.
     NoSuchStruct,
     /// It asks for more of the call data than there is.
@@ -360,6 +362,9 @@ impl Session {
             }
             Manner::NoSuchValue => {
                 self.value(wire, &[1, 99])?;
+            }
+            Manner::NoSuchRoot => {
+                self.value(wire, &[2, 0])?;
             }
             Manner::OffTheTopic => {
                 self.ask(wire, (TX_REQUEST, number(1, 5)), TX_ACK)?;

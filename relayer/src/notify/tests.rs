@@ -313,6 +313,25 @@ async fn an_alarm_is_delivered_after_a_kill_and_once_it_was_taken_not_again() {
 }
 
 #[tokio::test]
+async fn that_a_seat_halted_is_an_alarm_that_is_told_after_a_kill() {
+    let mut bench = Bench::new();
+    let mut endpoint = Endpoint::start(&[]).await;
+    let (running, delivering) = start(&bench, endpoint.address, &[Subject::Alarm], QUICK).await;
+    running.handle.raise("the first".to_owned()).await.unwrap();
+    assert_eq!(reason(&endpoint.next().await), "the first");
+    until_told(&running).await;
+    delivering.abort();
+    bench.halt(&running).await;
+    while running.handle.untold(NAME.to_owned()).await.unwrap().alarms.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running.kill();
+    let (_running, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm], QUICK).await;
+    let told = reason(&endpoint.next().await);
+    assert!(told.contains("halt"), "{told}");
+}
+
+#[tokio::test]
 async fn an_alarm_of_before_is_told_to_nobody_who_did_not_ask_for_alarms_then() {
     let bench = Bench::new();
     let mut endpoint = Endpoint::start(&[]).await;
