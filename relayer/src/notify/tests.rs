@@ -322,9 +322,12 @@ async fn that_a_seat_halted_is_an_alarm_that_is_told_after_a_kill() {
     until_told(&running).await;
     delivering.abort();
     bench.halt(&running).await;
-    while running.handle.untold(NAME.to_owned()).await.unwrap().alarms.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let stored = async {
+        while running.handle.untold(NAME.to_owned()).await.unwrap().alarms.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), stored).await.expect("it is in the store");
     running.kill();
     let (_running, _delivering) = start(&bench, endpoint.address, &[Subject::Alarm], QUICK).await;
     let told = reason(&endpoint.next().await);
