@@ -162,10 +162,9 @@ impl State {
     /// Whether what a peer says of a turn can matter here.
     fn takes_part_in(&self, epoch: u32, nonce: u64) -> bool {
         let Some(view) = &self.chain else { return false };
-        // The peer may have seen the head move before this seat did. What is not heard now has to be asked for once the chain
-        // shows it, from everybody.
-        let ahead = self.settings.charter.seats.len() as u64;
-        let near = nonce >= self.first_open && nonce <= view.nonce.saturating_add(ahead);
+        // One turn ahead: the peer may have seen the head move before this seat did. What is heard binds its requests, so
+        // whoever could propose further ahead could hold them back from all turns before.
+        let near = nonce >= self.first_open && nonce <= view.nonce.saturating_add(1);
         near && self.halt.is_none() && self.epoch() == Some(epoch)
     }
 

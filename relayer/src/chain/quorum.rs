@@ -181,13 +181,13 @@ impl Quorum {
             if !seen.is_some_and(follows) {
                 rpc.check_chain(chain).await?;
             }
-            match finalized {
-                // The chain went on since the head was told of: what is final is not below it.
-                Some(block) if block.number > head.number => {
-                    rpc.check_in_chain(head).await?;
-                    Ok(Tip { place, head, finalized: Some(head) })
-                }
-                finalized => Ok(Tip { place, head, finalized }),
+            let Some(block) = finalized.filter(|block| block.number > head.number) else {
+                return Ok(Tip { place, head, finalized });
+            };
+            // The chain may have gone on since the head was told of.
+            match rpc.head().await? {
+                newer if newer.number >= block.number => Ok(Tip { place, head: newer, finalized }),
+                older => Err(Fault::Behind { at: older.number, known: block.number }),
             }
         };
         let asked = to_ask(&self.endpoints).map(|(place, endpoint)| (place, tip(place, endpoint.rpc())));

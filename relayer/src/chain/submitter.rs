@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  a transaction for what is wanted was mined and succeeded ──▶ wait: it may be reorganised away
-//!  its nonce was used, nobody knows by what                  ──▶ look again, and believe it at a later head
+//!  else its nonce was used, and nothing tells by what        ──▶ look again, and believe it at a later head
 //!  else the ring has to wait (interval, turns a period)      ──▶ wait until then, and look again
 //!  else its lease is over                                   ──▶ alarm, and look again
 //!  else the call would revert                               ──▶ wait: somebody was faster, or it is too early
@@ -21,7 +21,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use alloy::{
@@ -120,7 +120,9 @@ pub struct Submitter<P> {
     /// The head that said that the ring has to wait, and until when.
     waiting: Option<(B256, u64)>,
     /// The account nonce that is used although no transaction of it was mined, and the head at which that was seen first.
-    unexplained: Option<(u64, B256)>,
+    unexplained: Option<Unexplained>,
+    /// Whether this look was left to the next for that.
+    is_in_doubt: bool,
     foreign: Foreign,
     /// The account's nonce at this head, to be looked over once everything urgent is done.
     account_nonce: Option<u64>,
@@ -150,6 +152,7 @@ impl<P: Clone> Submitter<P> {
             done_at: None,
             waiting: None,
             unexplained: None,
+            is_in_doubt: false,
             foreign: Foreign::default(),
             account_nonce: None,
             spreading: JoinSet::new(),
@@ -236,14 +239,14 @@ impl<P: Clone> Submitter<P> {
             return Ok(());
         }
         // Whatever did not get through is tried again before the next head.
-        (self.done_at, self.waiting) = (None, None);
+        (self.done_at, self.waiting, self.is_in_doubt) = (None, None, false);
         let outcome = self.press_at(rpc, head, wanted).await;
         if let Some(nonce) = self.account_nonce.take() {
             self.look_for_foreign(rpc, nonce, head).await?;
         }
         outcome?;
-        // Time passes without a head, too: whoever waits for it looks again.
-        self.done_at = Some(head.hash).filter(|_| self.waiting.is_none());
+        // Time passes without a head, too, and receipts come: whoever waits for them looks again.
+        self.done_at = Some(head.hash).filter(|_| self.waiting.is_none() && !self.is_in_doubt);
         Ok(())
     }
 
@@ -255,17 +258,15 @@ impl<P: Clone> Submitter<P> {
         let asked_at_once = OptionFuture::from(is_new.then_some(asking));
         let (nonce, asked) = join!(rpc.transaction_count(account, head.number), asked_at_once);
         let nonce = *self.account_nonce.insert(nonce?);
-        let attempts = self.attempts(rpc, wanted, nonce).await?;
-        match attempts {
-            Attempts::Succeeded => {
-                // So this RPC says; if it is still wanted at the next head, another one is asked.
-                self.prefer_next();
-                return Ok(());
-            }
-            Attempts::Missing { nonce } if self.is_unexplained(rpc, nonce, head).await? => {
-                return Err(Fault::Reorganised(head.number).into());
-            }
-            Attempts::Open | Attempts::Reverted | Attempts::Missing { .. } => {}
+        let (attempts, missing) = self.attempts(rpc, wanted, nonce).await?;
+        if attempts == Attempts::Succeeded {
+            // So this RPC says; if it is still wanted at the next head, another one is asked.
+            self.prefer_next();
+            return Ok(());
+        }
+        if self.is_doubtful(rpc, missing, head).await? {
+            self.is_in_doubt = true;
+            return Ok(());
         }
         let (simulated, prices) = match asked {
             Some((simulated, prices)) => (simulated, Some(prices)),
@@ -363,35 +364,35 @@ impl<P: Clone> Submitter<P> {
         Ok(())
     }
 
-    /// What became of the transactions for what is wanted.
-    async fn attempts(&self, rpc: &Rpc, wanted: &Wanted<P>, nonce: u64) -> Result<Attempts, Fault> {
-        let mut attempts = Attempts::Open;
+    /// What became of the transactions for what is wanted, and the newest nonce of theirs that was used by none of them.
+    async fn attempts(&self, rpc: &Rpc, wanted: &Wanted<P>, nonce: u64) -> Result<(Attempts, Option<u64>), Fault> {
+        let (mut attempts, mut missing) = (Attempts::Open, None);
         for (nonce, hash) in self.slots.settled(wanted, nonce) {
             match rpc.mined(hash).await? {
-                Some(mined) if mined.succeeded => return Ok(Attempts::Succeeded),
+                Some(mined) if mined.succeeded => return Ok((Attempts::Succeeded, None)),
                 Some(mined) => {
                     tracing::debug!(wanted = wanted.name(), %hash, block = mined.block, "mined, but reverted");
                     attempts = Attempts::Reverted;
                 }
-                None if attempts == Attempts::Open => attempts = Attempts::Missing { nonce },
+                None if attempts == Attempts::Open => missing = missing.or(Some(nonce)),
                 None => {}
             }
         }
-        Ok(attempts)
+        Ok((attempts, missing))
     }
 
-    /// Whether this nonce is used, none of its transactions was mined, and that was not so at an earlier head. Receipts may
-    /// come later than the nonce, so one look is not believed.
-    async fn is_unexplained(&mut self, rpc: &Rpc, nonce: u64, head: Header) -> Result<bool, Fault> {
+    /// Whether it has to be seen once more that this nonce is used, but by none of its transactions: receipts may come later than
+    /// the nonce, so one look is not believed. On a chain that stands still, time will do.
+    async fn is_doubtful(&mut self, rpc: &Rpc, missing: Option<u64>, head: Header) -> Result<bool, Fault> {
+        let before = self.unexplained.take();
+        let Some(nonce) = missing else { return Ok(false) };
         if foreign::is_ours(rpc, self.slots.all_of(nonce)).await? {
             return Ok(false);
         }
-        let since = match self.unexplained {
-            Some((other, since)) if other == nonce => since,
-            _ => head.hash,
-        };
-        self.unexplained = Some((nonce, since));
-        Ok(since == head.hash)
+        let first = || Unexplained { nonce, head: head.hash, since: Instant::now() };
+        let seen = before.filter(|before| before.nonce == nonce).unwrap_or_else(first);
+        self.unexplained = Some(seen);
+        Ok(seen.head == head.hash && seen.since.elapsed() < self.settings.bump_after)
     }
 
     /// What the call would do now. Why it would revert is acted upon only where nothing but time, or the master, can help:
@@ -566,10 +567,15 @@ enum Attempts {
     Open,
     Reverted,
     Succeeded,
-    /// This account nonce was used, but not by one of them.
-    Missing {
-        nonce: u64,
-    },
+}
+
+/// An account nonce that is used although no transaction of it was mined.
+#[derive(Clone, Copy, Debug)]
+struct Unexplained {
+    nonce: u64,
+    /// The head at which that was seen first, and when.
+    head: B256,
+    since: Instant,
 }
 
 /// What a call would do now.

@@ -1,5 +1,10 @@
 //! The submitter on a chain that works: fees, reorgs, changes of mind.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
 use alloy::{
     primitives::{B256, U256},
     providers::Provider as _,
@@ -18,6 +23,7 @@ use crate::{
 const GWEI_U64: u64 = GWEI as u64;
 const SENDING: &str = "eth_sendRawTransaction";
 const COUNTING: &str = "eth_getTransactionCount";
+const RECEIPTS: &str = "eth_getTransactionReceipt";
 
 fn follow(treasury: &Treasury) -> Follower {
     Follower::of(treasury.anvil.endpoints.clone(), treasury.watcher_settings())
@@ -99,17 +105,15 @@ async fn a_turn_waits_for_the_interval_without_alarm_and_is_sent_when_it_is_over
 async fn a_nonce_that_is_counted_before_there_is_a_receipt_makes_no_second_transaction() {
     let treasury = Treasury::new().await;
     let mut follower = follow(&treasury);
-    // The node loses the transaction, and counts it once all the same.
-    let (mut sent, mut counted) = (0, false);
-    let mut proxy = Proxy::start(treasury.anvil.http(), move |method, _| match method {
-        SENDING => {
-            sent += 1;
-            match sent {
-                1 => Verdict::Answer(json!(B256::repeat_byte(0x22))),
-                _ => Verdict::Forward,
-            }
+    let start = treasury.anvil.head().await;
+    // The node loses the transaction for a while, and counts it at two heads that do not follow one another all the same.
+    let takes = Arc::new(AtomicBool::new(false));
+    let is_taken = takes.clone();
+    let mut proxy = Proxy::start(treasury.anvil.http(), move |method, parameters| match method {
+        SENDING if !is_taken.load(SeqCst) => Verdict::Answer(json!(B256::repeat_byte(0x22))),
+        COUNTING if [start + 1, start + 3].iter().any(|head| parameters[1] == format!("{head:#x}")) => {
+            Verdict::Answer(json!("0x1"))
         }
-        COUNTING if sent == 1 && !std::mem::replace(&mut counted, true) => Verdict::Answer(json!("0x1")),
         _ => Verdict::Forward,
     })
     .await;
@@ -117,7 +121,13 @@ async fn a_nonce_that_is_counted_before_there_is_a_receipt_makes_no_second_trans
     sender.want_turn(0, treasury.execute(&treasury.turn(0, 0)));
     proxy.until_asked(SENDING, 1).await;
     treasury.anvil.mine(1).await;
-    proxy.until_asked("eth_getTransactionReceipt", 1).await;
+    proxy.until_asked(RECEIPTS, 1).await;
+    treasury.anvil.mine(1).await;
+    proxy.until_asked(SENDING, 2).await;
+    let asked = proxy.count(RECEIPTS);
+    treasury.anvil.mine(1).await;
+    proxy.until_asked(RECEIPTS, asked + 1).await;
+    takes.store(true, SeqCst);
     mine_until_nonce(&treasury, &mut follower, 1).await;
     assert_eq!(sender.signed().iter().map(|transaction| transaction.nonce).collect::<Vec<_>>(), [0]);
 }
