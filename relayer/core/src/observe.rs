@@ -22,7 +22,8 @@ enum Verdict {
     Explained,
     /// It is a void, which pays nobody. But until it is final it can be reorganised away and what it voided be executed
     /// instead, and this seat does not know for sure what that was: which requests are still bound. Or it is a turn of
-    /// genuine requests, of which this seat knows one with other content: no theft, but not bound here either.
+    /// genuine requests, of which this seat knows one with other content, or has one bound to what lost its nonce: no theft, but
+    /// not bound here either.
     Uncertain,
     /// It does not know it; a peer might.
     Unknown,
@@ -166,8 +167,27 @@ impl State {
                 true => Verdict::Explained,
                 false => Verdict::Uncertain,
             },
+            false
+                if slot.is_some_and(|slot| slot.bound_elsewhere.contains(&turn.digest))
+                    && self.is_free_in_the_end(turn) =>
+            {
+                Verdict::Uncertain
+            }
             false => Verdict::Unknown,
         }
+    }
+
+    /// Whether no other executed turn carries the requests of this one, and they are bound, if at all, to contents that lost
+    /// their nonces. That is so where fewer sign than the window has, and a lead was cut off with what it proposed. Once the
+    /// turns that won are final nothing is bound any more; until then a reorganisation could execute what lost.
+    fn is_free_in_the_end(&self, turn: &ObservedTurn) -> bool {
+        let Some(view) = &self.chain else { return false };
+        let is_free = |id: &RequestId| {
+            let bound = self.pool.get(*id).map(|tracked| tracked.bound());
+            let has_lost = bound.is_some_and(|bound| bound.is_none_or(|(_, nonce)| view.turn(nonce).is_some()));
+            has_lost && view.turns.iter().all(|other| other.nonce == turn.nonce || !other.requests.contains(id))
+        };
+        turn.requests.iter().all(is_free)
     }
 
     /// Whether this seat knows the only content of a nonce that can ever have its quorum: where all have to sign, that which

@@ -91,6 +91,8 @@ pub(crate) struct Slot {
     /// Those of them against which there is only that this seat knows a request of theirs with other content: its client
     /// signed two.
     pub(crate) genuine: BTreeMap<B256, Turn>,
+    /// Those of them against which there is only that a request of theirs is bound to another turn.
+    pub(crate) bound_elsewhere: BTreeSet<B256>,
     /// Those of them that carry a request which was cancelled.
     pub(crate) cancelled: BTreeSet<B256>,
     /// Since which tick a digest has its quorum.

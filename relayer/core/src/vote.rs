@@ -123,6 +123,7 @@ impl State {
                     match objection {
                         Objection::Cancelled(_) => drop(slot.cancelled.insert(digest)),
                         Objection::OtherContent(_) => drop(slot.genuine.insert(digest, turn)),
+                        Objection::Bound { .. } => drop(slot.bound_elsewhere.insert(digest)),
                         Objection::Unknown(_) => self.ask(step, from, id.nonce),
                         _ => {}
                     }
@@ -194,7 +195,7 @@ impl State {
         let place = (turn.id().epoch, turn.id().nonce);
         let mut given: BTreeMap<_, _> = given.iter().map(|signed| (signed.request.id, signed)).collect();
         let mut seen = BTreeSet::new();
-        let mut other_content = None;
+        let (mut other_content, mut bound) = (None, None);
         for call in turn.calls() {
             let id = call.request_id;
             if !seen.insert(id) {
@@ -235,7 +236,7 @@ impl State {
                 if let Some((epoch, nonce)) =
                     known.bound().filter(|bound| *bound != place && !planted!(BindingUnchecked))
                 {
-                    return Err(Objection::Bound { id, epoch, nonce });
+                    bound = Some(Objection::Bound { id, epoch, nonce });
                 }
             }
         }
@@ -243,7 +244,7 @@ impl State {
             return Err(Objection::CallsDiffer);
         }
         // Said last: of a turn with nothing else against it, each request is genuine.
-        other_content.map_or(Ok(()), |id| Err(Objection::OtherContent(id)))
+        bound.or(other_content.map(Objection::OtherContent)).map_or(Ok(()), Err)
     }
 
     fn agree(&mut self, step: &mut Step, turn: Turn, given: Vec<SignedRequest>) {

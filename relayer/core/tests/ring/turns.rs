@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ring_contracts::{Turn, TurnId};
-use ring_core::{Action, Event, Message, Past, Record};
+use ring_core::{Action, Event, Halt, Message, ObservedTurn, Past, Record};
 
 use crate::world::{FAR, MAX_CALLS, Plan, RING, VALIDITY, World, domain, sign, signer};
 
@@ -433,4 +433,107 @@ fn a_turn_that_would_block_its_nonce_for_long_is_not_remembered() {
     let effects = seat.step(Event::Received { from: 0, message });
     assert_eq!(effects.records, [], "nothing of it is kept");
     assert!(effects.actions.iter().any(|action| matches!(action, Action::Objected { .. })), "{:?}", effects.actions);
+}
+
+/// A ring of five, windows of three, two of which sign. Seat 0, the lead of nonce 0, proposed a request and was cut off; the others
+/// executed another one under nonce 0, and that request under nonce 1. Then seat 0 hears and sees all of it.
+fn a_lead_that_was_cut_off() -> (World, ring_contracts::SignedRequest) {
+    let mut world = World::new(Plan::calm(5, 3, 2));
+    let [first, second] = [1, 2].map(|number| world.request(number, 5, FAR));
+    world.divide(Some(&[0]));
+    world.post(0, &second);
+    world.talk();
+    for request in [&first, &second] {
+        world.post(1, request);
+        let is_sent = (0..30).any(|_| {
+            for seat in 1..5 {
+                world.look_at_head(seat);
+                world.tick(seat);
+            }
+            world.talk();
+            world.hosts.iter().any(|host| host.submission.is_some())
+        });
+        assert!(is_sent, "the others do not wait for seat 0");
+        let sent: Vec<_> = world.hosts.iter().flat_map(|host| host.submission.iter().cloned()).collect();
+        world.mine(&sent, 12);
+    }
+    assert_eq!(world.chain.ledger().turns.len(), 2);
+    world.divide(None);
+    for seat in 0..5 {
+        world.look_at_head(seat);
+    }
+    world.talk();
+    (world, second)
+}
+
+#[test]
+fn a_lead_that_was_cut_off_waits_for_finality_and_does_not_halt_for_what_the_others_made_of_its_requests() {
+    let (mut world, _) = a_lead_that_was_cut_off();
+    for _ in 0..2 * world.plan.grace {
+        (0..5).for_each(|seat| world.tick(seat));
+        world.talk();
+    }
+    let overview = |world: &World| world.hosts[0].state.as_ref().unwrap().overview();
+    assert_eq!((overview(&world).unexplained, world.hosts[0].disk.halted), (vec![1], false));
+    world.complete(30);
+    assert!(overview(&world).unexplained.is_empty());
+}
+
+#[test]
+fn a_request_that_two_turns_make_halts_also_where_it_was_bound_to_a_third() {
+    let (mut world, second) = a_lead_that_was_cut_off();
+    // Keys of the window of nonce 2 are stolen, and make the request of turn 1 once more.
+    let turn = turn_of(&world, 2, &[&second]);
+    let votes = vec![World::vote(2, &turn), World::vote(3, &turn)];
+    let grace = world.plan.grace;
+    let seat = &mut world.hosts[0];
+    let mut view = world.chain.moments.last().unwrap().view(0);
+    let executed = ObservedTurn {
+        nonce: 2,
+        digest: turn.digest(&domain()),
+        requests: vec![second.request.id],
+        ..view.turns[1].clone()
+    };
+    view.turns.push(executed);
+    view.nonce = 3;
+    seat.step(Event::Received { from: 2, message: Message::Turn { turn, requests: vec![second], votes } });
+    seat.step(Event::Chain(view));
+    for _ in 0..=grace {
+        seat.step(Event::Tick);
+    }
+    let halt = seat.state.as_ref().unwrap().halt();
+    assert!(matches!(halt, Some(Halt::UnknownTurn { .. })), "{halt:?}");
+}
+
+#[test]
+fn a_request_that_is_bound_to_a_turn_to_come_halts_when_another_makes_it() {
+    let mut world = World::new(Plan::calm(5, 3, 2));
+    let request = world.request(1, 5, FAR);
+    let [earlier, later] = [0, 1].map(|nonce| turn_of(&world, nonce, &[&request]));
+    let told = |turn: &Turn| Message::Turn {
+        votes: vec![World::vote(turn.id().nonce as usize, turn)],
+        turn: turn.clone(),
+        requests: vec![request.clone()],
+    };
+    let grace = world.plan.grace;
+    let mut view = world.chain.moments.last().unwrap().view(0);
+    let seat = &mut world.hosts[4];
+    seat.step(Event::Received { from: 1, message: told(&later) });
+    seat.step(Event::Received { from: 0, message: told(&earlier) });
+    view.turns.push(ObservedTurn {
+        epoch: view.epoch,
+        nonce: 0,
+        digest: earlier.digest(&domain()),
+        requests: vec![request.request.id],
+        failed: Vec::new(),
+        transaction: Default::default(),
+        block: view.head.number,
+    });
+    view.nonce = 1;
+    seat.step(Event::Chain(view));
+    for _ in 0..=grace {
+        seat.step(Event::Tick);
+    }
+    let halt = seat.state.as_ref().unwrap().halt();
+    assert!(matches!(halt, Some(Halt::UnknownTurn { nonce: 0, .. })), "{halt:?}");
 }
