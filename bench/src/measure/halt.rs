@@ -44,7 +44,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Section>> {
          turn with them. It is timed from the arrival of that turn's event at a WebSocket subscription until that of the \
          contract's `Halted`; there is a block every {} ms. A seat whose own key signed what it does not know halts at once. \
          Where the thief has the hosts as well and both robbed seats are silent, the third has only not heard of the turn: it \
-         gives its peers grace_ticks = {GRACE_TICKS} of tick_ms = {TICK_MS}, {grace} ms, to explain it, and halts then.",
+         asks its peers at its next tick, gives them grace_ticks = {GRACE_TICKS} of tick_ms = {TICK_MS}, {grace} ms, to explain it, and halts then.",
         BLOCK.as_millis()
     )];
     Ok(vec![Section { title: "From an unknown turn to the halt", how, figures }])

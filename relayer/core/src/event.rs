@@ -67,27 +67,6 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The requests in it: what the store knows of those that have ended is to be looked up.
-    pub fn mentions(&self) -> Vec<RequestId> {
-        match self {
-            Self::Submitted(signed) => vec![signed.request.id],
-            Self::Cancelled(signed) => vec![signed.cancellation.id],
-            Self::Received { message: Message::Cancellations { requests }, .. } => {
-                requests.iter().map(|cancelled| cancelled.request.request.id).collect()
-            }
-            Self::Received { message: Message::Requests { requests }, .. } => {
-                requests.iter().map(|signed| signed.request.id).collect()
-            }
-            Self::Received { message: Message::Turn { turn, requests, .. }, .. } => {
-                let called = turn.calls().iter().map(|call| call.request_id);
-                called.chain(requests.iter().map(|signed| signed.request.id)).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {

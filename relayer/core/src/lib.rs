@@ -22,6 +22,7 @@
 mod planted;
 
 mod cancel;
+mod early;
 mod effect;
 mod event;
 mod evidence;

@@ -64,6 +64,19 @@ pub enum Message {
 }
 
 impl Message {
+    /// The requests in it that it is decided about.
+    pub(crate) fn mentions(&self) -> Vec<RequestId> {
+        match self {
+            Self::Cancellations { requests } => requests.iter().map(|cancelled| cancelled.request.request.id).collect(),
+            Self::Requests { requests } => requests.iter().map(|signed| signed.request.id).collect(),
+            Self::Turn { turn, requests, .. } => {
+                let called = turn.calls().iter().map(|call| call.request_id);
+                called.chain(requests.iter().map(|signed| signed.request.id)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// From which version of what seats say to one another on there are words for it: in an older one it is not said. Whoever
     /// adds a kind, or a field to one or to what is in it, raises the version for the messages that have it, and writes the
     /// others as they were. A message that is not said is one that was lost: what must not be lost for good needs another way

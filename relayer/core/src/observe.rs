@@ -10,7 +10,7 @@ use crate::{
     halt::{Halt, TermsChanged},
     message::Message,
     pool::Tracked,
-    record::{Outcome, Record},
+    record::{Outcome, Past, Record},
     settings::Announced,
     state::{Joined, Resend, State, Step},
     vote::Share,
@@ -33,7 +33,7 @@ enum Verdict {
 
 impl State {
     /// The chain moved.
-    pub(crate) fn observed(&mut self, step: &mut Step, view: ChainView) {
+    pub(crate) fn observed(&mut self, step: &mut Step, view: ChainView, past: &Past) {
         let Some(joined) = self.joined else { return };
         if view.final_nonce < self.first_open {
             self.halt_now(step, Halt::FinalityBroken { expected_nonce: self.first_open, nonce: view.final_nonce });
@@ -41,6 +41,7 @@ impl State {
         }
         self.note_head(step, view);
         self.check_ring(step, joined);
+        self.hear_early(step, past);
         self.watch_lease(step);
         self.review_executed(step);
         self.settle_final(step);
@@ -115,8 +116,10 @@ impl State {
                 verdict @ (Verdict::Unknown | Verdict::Uncertain) => {
                     let since = *self.unexplained.entry(nonce).or_insert(self.now);
                     let may_wait = matches!(verdict, Verdict::Uncertain);
-                    if may_wait || self.now < since + self.settings.grace_ticks {
-                        if self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
+                    // At first it is most likely under way from whoever proposed it.
+                    let asks = self.now > since;
+                    if may_wait || self.now <= since + self.settings.grace_ticks {
+                        if asks && self.due(Resend::Explain { nonce }, self.settings.resend_ticks) {
                             let ask = |to| Action::Send { to, message: Message::Explain { nonce } };
                             step.actions.extend(self.peers().map(ask));
                         }

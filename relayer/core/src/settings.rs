@@ -44,7 +44,8 @@ pub struct Settings {
     pub resend_ticks: u64,
     /// How many ticks the next in line waits for a lead or sender that does nothing.
     pub patience_ticks: u64,
-    /// How many ticks the peers have to explain a turn that this seat does not know, before it halts.
+    /// How many ticks the peers have to explain a turn that this seat does not know, before it halts. It asks them at the tick
+    /// after it has seen the turn, and they have these from then on.
     pub grace_ticks: u64,
 }
 

@@ -9,6 +9,7 @@ use ring_contracts::{Address, B256, CompactSignature, RequestId, Turn, TurnId};
 use serde::Serialize;
 
 use crate::{
+    early::Early,
     effect::{Action, Effects},
     event::{Block, ChainView, Event},
     evidence::Inquiries,
@@ -48,6 +49,8 @@ pub struct State {
     /// The requests that have ended in the step under way: the store knows nothing of them yet.
     pub(crate) just_ended: BTreeSet<RequestId>,
     pub(crate) chain: Option<Arc<ChainView>>,
+    /// What peers said of nonces that have not come.
+    pub(crate) early: Early,
     pub(crate) now: u64,
     /// None of the requests that arrived before this fits into any turn at the present view.
     pub(crate) none_fits_before: u64,
@@ -169,6 +172,7 @@ impl State {
             final_block: None,
             just_ended: BTreeSet::new(),
             chain: None,
+            early: Early::default(),
             now: 0,
             none_fits_before: 0,
             sharing: BTreeMap::new(),
@@ -190,8 +194,21 @@ impl State {
         Ok(state)
     }
 
+    /// The requests that are decided about if these events are taken, without those that are open: of the others the store may
+    /// know that they have ended.
+    pub fn mentions(&self, events: &[Event]) -> Vec<RequestId> {
+        let mentions = |event: &Event| match event {
+            Event::Submitted(signed) => vec![signed.request.id],
+            Event::Cancelled(signed) => vec![signed.cancellation.id],
+            Event::Received { message, .. } => message.mentions(),
+            Event::Chain(view) => self.early.mentions(view.nonce).collect(),
+            _ => Vec::new(),
+        };
+        events.iter().flat_map(mentions).filter(|id| !self.is_open(*id)).collect()
+    }
+
     /// Takes events, in their order, and says what is to be done about them all. `past` has to hold what the store knows of
-    /// the requests that they mention ([`Event::mentions`]) and that have ended.
+    /// the requests that they mention ([`State::mentions`]) and that have ended.
     pub fn step(&mut self, events: impl IntoIterator<Item = Event>, past: &Past) -> Effects {
         let mut step = Step::default();
         let nothing = Past::new();
@@ -224,7 +241,7 @@ impl State {
             Event::Shortfall(shortfall) => self.halt_now(step, Halt::Shortfall(shortfall)),
             Event::HaltOrdered { reason } => self.halt_now(step, Halt::Ordered { reason }),
             Event::Tick => self.tick(step),
-            Event::Chain(view) => self.observed(step, view),
+            Event::Chain(view) => self.observed(step, view, past),
             Event::Received { from, message } => self.received(step, from, message, past),
             Event::Signed { nonce, digest, signature } => self.signed(step, nonce, digest, signature),
         }

@@ -134,7 +134,6 @@ impl State {
         }
         self.count_votes(step, id.nonce, digest, &votes);
         self.note_seen(step, from, id.nonce, digest);
-        self.review_executed(step);
     }
 
     /// A peer told who signed a turn.
@@ -163,10 +162,8 @@ impl State {
     /// Whether what a peer says of a turn can matter here.
     fn takes_part_in(&self, epoch: u32, nonce: u64) -> bool {
         let Some(view) = &self.chain else { return false };
-        // One turn ahead: the peer may have seen the head move before this seat did. What is heard binds its requests, so
-        // whoever could propose further ahead could hold them back from all turns before.
-        let near = nonce >= self.first_open && nonce <= view.nonce.saturating_add(1);
-        near && self.halt.is_none() && self.epoch() == Some(epoch)
+        let has_come = nonce >= self.first_open && nonce <= view.nonce;
+        has_come && self.halt.is_none() && self.epoch() == Some(epoch)
     }
 
     /// Asks a peer for the contents of a nonce.
@@ -288,6 +285,8 @@ impl State {
                 return;
             }
             self.record(step, Record::Voted { nonce, digest, seat, signature });
+            // Whoever told of it tells the others, too: this seat repeats it only if nothing comes of that.
+            self.last_sent.entry(Resend::Turn { nonce }).or_insert(self.now);
             self.check_equivocation(step, nonce, seat);
         }
     }
@@ -530,6 +529,16 @@ impl State {
         if from == self.seat || from >= self.settings.charter.seats.len() {
             return;
         }
+        let Some(message) = self.unless_early(from, message) else { return };
+        let is_turn = matches!(message, Message::Turn { .. });
+        self.hear(step, from, message, past);
+        if is_turn {
+            self.review_executed(step);
+        }
+    }
+
+    /// Takes what a peer says, all of which matters now.
+    pub(crate) fn hear(&mut self, step: &mut Step, from: usize, message: Message, past: &Past) {
         match message {
             Message::Requests { requests } => self.received_requests(step, from, requests, past),
             Message::Cancellations { requests } => self.received_cancellations(step, from, requests, past),

@@ -52,6 +52,20 @@ impl Heads {
         Self { poll_interval, told: endpoints.all().iter().map(|endpoint| endpoint.heads()).collect() }
     }
 
+    /// Waits until an RPC has told of a block at this height, and takes none of what was told.
+    pub(super) async fn reach(&self, number: u64) {
+        let reach = |told: &watch::Receiver<Line>| {
+            let mut told = told.clone();
+            Box::pin(async move {
+                let is_there = |line: &Line| line.head().is_some_and(|head| head.number >= number);
+                if told.wait_for(is_there).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            })
+        };
+        select_all(self.told.iter().map(reach)).await;
+    }
+
     /// Waits until it is time to look, and says what RPCs told of; `None`: nothing. Dropping it midway loses nothing.
     pub(super) async fn wait(&mut self) -> Option<Told> {
         // Where nobody can tell of anything any more, only time passes.

@@ -24,6 +24,8 @@ use super::{
 
 /// How many blocks of logs are asked for at once, unless an RPC wants fewer.
 const MOST_BLOCKS: u64 = 2_000;
+/// How long a seat that has no part in the next turns leaves heads unread.
+const REST: Duration = Duration::from_millis(50);
 
 /// From where on turns are reported. Moves forward as turns become final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,9 @@ pub struct WatcherSettings {
     pub finality: Finality,
     /// How often the head is looked up where there is no subscription to heads, or it is silent.
     pub poll_interval: Duration,
+    /// For how long after a look a seat that has no part in the next turns leaves heads unread: on a chain whose blocks come
+    /// faster it reads several at once.
+    pub rest: Duration,
     /// The most blocks whose logs are asked for at once; at least 1.
     pub most_blocks: u64,
     /// For how long RPCs may contradict each other.
@@ -69,6 +74,7 @@ impl WatcherSettings {
             other_assets: seat.other_assets.clone(),
             finality,
             poll_interval,
+            rest: REST,
             most_blocks: MOST_BLOCKS,
             longest_disagreement,
         }
@@ -77,6 +83,12 @@ impl WatcherSettings {
     /// Whether the one that follows the chain may be asked to sign this turn.
     pub(super) fn may_sign(&self, nonce: u64) -> bool {
         self.seat.is_none_or(|seat| self.charter.position_in_window(nonce, seat).is_some())
+    }
+
+    /// How many turns before the first that it may be asked to sign, from this one on.
+    fn turns_before_its_own(&self, nonce: u64) -> u64 {
+        let round = self.charter.seats.len() as u64;
+        (0..round).find(|turns| self.may_sign(nonce.saturating_add(*turns))).unwrap_or(0)
     }
 }
 
@@ -113,10 +125,10 @@ pub struct RpcHealth {
 pub struct Watcher {
     endpoints: Endpoints,
     heads: Heads,
+    settings: WatcherSettings,
     quorum: Quorum,
     /// Since when RPCs contradict each other.
     disagreeing: Option<Instant>,
-    longest_disagreement: Duration,
     cursor: watch::Receiver<Cursor>,
     views: mpsc::Sender<ChainView>,
     connection: watch::Sender<Connection>,
@@ -132,11 +144,10 @@ impl Watcher {
         views: mpsc::Sender<ChainView>,
     ) -> Self {
         let heads = Heads::new(&endpoints, settings.poll_interval);
-        let longest_disagreement = settings.longest_disagreement;
-        let quorum = Quorum::new(endpoints.clone(), settings);
+        let quorum = Quorum::new(endpoints.clone(), settings.clone());
         let connection = watch::Sender::new(Connection { rpcs: health(&endpoints), ..Connection::default() });
         let (disagreeing, quiet) = (None, Quiet::default());
-        Self { endpoints, heads, quorum, disagreeing, longest_disagreement, cursor, views, connection, quiet }
+        Self { endpoints, heads, settings, quorum, disagreeing, cursor, views, connection, quiet }
     }
 
     /// How the connection is, from now on.
@@ -160,10 +171,12 @@ impl Watcher {
             match self.quorum.look(cursor, told.as_ref()).await {
                 Ok(view) => {
                     self.note_success(view.as_ref());
-                    if let Some(view) = view
-                        && self.views.send(view).await.is_err()
-                    {
-                        return;
+                    if let Some(view) = view {
+                        let (nonce, head) = (view.nonce, view.head.number);
+                        if self.views.send(view).await.is_err() {
+                            return;
+                        }
+                        self.rest(nonce, head).await;
                     }
                     told = self.heads.wait().await;
                 }
@@ -173,6 +186,16 @@ impl Watcher {
                     told = Some(Told::default());
                 }
             }
+        }
+    }
+
+    /// Leaves heads unread while this seat's turn cannot have come: a block holds one turn of a ring at most. The last head
+    /// before is read, so that there is little left to do then.
+    async fn rest(&self, nonce: u64, head: u64) {
+        let turns = self.settings.turns_before_its_own(nonce);
+        if turns > 2 {
+            // Whichever comes first.
+            let _ = tokio::time::timeout(self.settings.rest, self.heads.reach(head + turns - 1)).await;
         }
     }
 
@@ -231,7 +254,7 @@ impl Watcher {
 
     fn disagreement(&mut self, contradiction: &Contradiction) -> Disagreement {
         let since = self.disagreeing.get_or_insert_with(Instant::now);
-        let is_lasting = since.elapsed() >= self.longest_disagreement;
+        let is_lasting = since.elapsed() >= self.settings.longest_disagreement;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Disagreement { since: now, is_lasting, contradiction: contradiction.clone() }
     }

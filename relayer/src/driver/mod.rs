@@ -324,8 +324,7 @@ impl Driver {
     /// Decide, make durable, act.
     fn work(&mut self, batch: Batch) -> Result<(), StoreError> {
         if !batch.events.is_empty() {
-            let mentioned = batch.events.iter().flat_map(Event::mentions);
-            let past = self.store.settled(mentioned.filter(|id| !self.state.is_open(*id)))?;
+            let past = self.store.settled(self.state.mentions(&batch.events))?;
             let events = batch.events.len();
             let is_tick = batch.events.iter().any(|event| matches!(event, Event::Tick));
             let is_view = batch.events.iter().any(|event| matches!(event, Event::Chain(_)));

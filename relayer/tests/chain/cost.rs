@@ -197,6 +197,32 @@ async fn of_heads_that_come_faster_than_they_are_read_each_is_asked_for_its_logs
 }
 
 #[tokio::test]
+async fn a_seat_leaves_heads_unread_while_its_turn_cannot_have_come() {
+    let treasury = Treasury::new().await;
+    treasury.anvil.mine(3).await;
+    let (mut tap, mut follower) = told_with(&treasury, |settings| {
+        // Of five seats it signs the turns 0 and 5.
+        settings.charter.window = 1;
+        settings.seat = Some(0);
+        settings.finality = Finality::Depth(20);
+        settings.rest = Duration::from_secs(3_600);
+    })
+    .await;
+    follower.view().await;
+    tap.until_asked("eth_subscribe", "newHeads", 1).await;
+    treasury.executed(&treasury.turn(0, 1)).await;
+    follower.until("turn 0", |view| view.nonce == 1).await;
+    for nonce in 1..4 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8 + 1)).await;
+    }
+    assert_eq!(follower.view().await.nonce, 4);
+    for nonce in 4..6 {
+        treasury.executed(&treasury.turn(nonce, nonce as u8 + 1)).await;
+        assert_eq!(follower.view().await.nonce, nonce + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_is_told_of_late_is_not_believed_to_be_the_newest() {
     let treasury = Treasury::new().await;
     treasury.anvil.mine(3).await;

@@ -141,6 +141,7 @@ impl Treasury {
             other_assets: Default::default(),
             finality: Finality::Finalized,
             poll_interval: POLL,
+            rest: Duration::ZERO,
             most_blocks: 2_000,
             longest_disagreement: Duration::from_secs(600),
         }

@@ -135,8 +135,7 @@ impl World {
         let submitted = submitted(&events);
         let Some(Process { state, store, .. }) = self.seats[seat].process.as_mut() else { return Ok(false) };
         let finality_broken = Self::shows_broken_finality(&events, state.first_open_nonce());
-        let mentioned = events.iter().flat_map(Event::mentions);
-        let past = store.settled(mentioned.filter(|id| !state.is_open(*id)))?;
+        let past = store.settled(state.mentions(&events))?;
         let is_due = events.iter().any(|event| matches!(event, Event::Tick | Event::Chain(_)));
         let effects = state.step(events, &past);
         let may_wait = !is_due && effects.may_wait();

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cancellations;
+mod early;
 mod evidence;
 mod halts;
 mod pace;

@@ -83,7 +83,7 @@ fn a_seat_outside_the_window_halts_when_nobody_can_explain_the_turn() {
     world.crash(1);
     for seat in [2, 3, 4] {
         world.look_at_head(seat);
-        (0..4).for_each(|_| world.tick(seat));
+        (0..=world.plan.grace).for_each(|_| world.tick(seat));
         let halt = world.hosts[seat].state.as_ref().unwrap().halt().cloned();
         assert!(matches!(halt, Some(Halt::UnknownTurn { own_key_used: false, nonce: 0, .. })), "{halt:?}");
         assert!(matches!(world.hosts[seat].halting, Some(Transaction::Halt { epoch: 1, .. })));

@@ -60,10 +60,9 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// What is known of the requests in an event that have ended.
-    pub(crate) fn past(&self, event: &Event) -> Past {
-        let ids = event.mentions().into_iter();
-        ids.filter_map(|id| Some((id, *self.settled.get(&id)?))).collect()
+    /// What is known of those of these requests that have ended.
+    fn past(&self, ids: Vec<RequestId>) -> Past {
+        ids.into_iter().filter_map(|id| Some((id, *self.settled.get(&id)?))).collect()
     }
 
     fn write(&mut self, record: &Record, domain: &Domain) {
@@ -162,8 +161,9 @@ impl Host {
 
     /// One event, of a process that runs.
     pub(crate) fn step(&mut self, event: Event) -> Effects {
-        let past = self.disk.past(&event);
-        self.state.as_mut().unwrap().step([event], &past)
+        let state = self.state.as_mut().unwrap();
+        let past = self.disk.past(state.mentions(std::slice::from_ref(&event)));
+        state.step([event], &past)
     }
 
     /// What this seat says of a request, while its process runs.
