@@ -403,6 +403,8 @@ impl State {
         if self.halt.is_some() {
             return;
         }
+        // What the same step asked for before.
+        step.actions.retain(|action| !matches!(action, Action::Sign { .. }));
         step.actions.push(Action::Alarm { reason: halt.to_string() });
         if planted!(HaltNotRecorded) {
             self.halt = Some(halt);

@@ -1,7 +1,7 @@
 //! Halts: what stops a seat, that it stays stopped, and that it says so on chain.
 
 use ring_contracts::{Address, B256, Equivocation, Turn, TurnId, U256};
-use ring_core::{Action, Announced, Dispute, Event, Halt, Message, Record, Shortfall, TermsChanged};
+use ring_core::{Action, Announced, Dispute, Event, Halt, Message, Past, Record, Shortfall, TermsChanged};
 
 use crate::world::{CAP, FAR, Plan, RING, TOKEN, VALIDITY, World, chain::Transaction, domain};
 
@@ -194,6 +194,23 @@ fn a_halted_seat_gives_away_no_signature_that_comes_after_the_halt() {
     let signature = crate::world::sign(&crate::world::signer(1), &digest);
     let effects = world.hosts[0].step(Event::Signed { nonce, digest, signature });
     assert_eq!((effects.records, effects.actions), (vec![], vec![]));
+}
+
+#[test]
+fn a_seat_that_halts_asks_for_no_signature_in_the_same_step() {
+    let mut world = World::new(Plan::calm(3, 2, 2));
+    let request = world.request(1, 5, FAR);
+    let seat = &mut world.hosts[0];
+    let is_sign = |action: &Action| matches!(action, Action::Sign { .. });
+    assert!(seat.step(Event::Submitted(request)).actions.iter().any(is_sign));
+    let state = seat.state.as_mut().unwrap();
+    let late = || [Event::Tick, Event::Tick];
+    let again = state.clone().step(late(), &Past::new()).actions;
+    assert!(again.iter().any(is_sign), "the signer does not answer, so it is asked again: {again:?}");
+    let ordered = Event::HaltOrdered { reason: "drill".to_owned() };
+    let effects = state.step(late().into_iter().chain([ordered]), &Past::new());
+    assert!(matches!(&effects.records[..], [Record::Halted(_)]));
+    assert!(!effects.actions.iter().any(is_sign), "{effects:?}");
 }
 
 #[test]

@@ -99,3 +99,18 @@ fn whatever_fails_nothing_is_paid_twice_or_lost_and_nobody_halts_without_cause()
     };
     TestRunner::new(config(60)).run(&faults(), run).unwrap();
 }
+
+#[test]
+fn once_all_hear_one_another_again_nobody_halts_however_long_finality_takes() {
+    let run = |plan: Plan| {
+        // Where others may go on without a seat. And none without memory: it may pay what the others have seen cancelled, for
+        // which they halt with cause.
+        let (seats, window, quorum) = (plan.seats.max(4), 3, 2);
+        let mut world = World::new(Plan { seats, window, quorum, changes: 0, ..plan });
+        world.suffer();
+        world.stand_still(6);
+        world.complete(700);
+        Ok(())
+    };
+    TestRunner::new(config(60)).run(&faults(), run).unwrap();
+}

@@ -39,6 +39,25 @@ impl World {
         }
     }
 
+    /// Time passes, everybody hears everybody, and the chain stands still: nothing becomes final. Seats wait for so many ticks for
+    /// an explanation.
+    pub(crate) fn stand_still(&mut self, grace: u64) {
+        for seat in 0..self.hosts.len() {
+            self.hosts[seat].settings.grace_ticks = grace;
+            if self.hosts[seat].state.is_some() {
+                self.crash(seat);
+            }
+        }
+        self.restart_all();
+        for _ in 0..2 * grace {
+            for seat in 0..self.hosts.len() {
+                self.look_at_head(seat);
+                self.tick(seat);
+            }
+            self.talk();
+        }
+    }
+
     pub(crate) fn restart_all(&mut self) {
         for seat in 0..self.hosts.len() {
             if self.hosts[seat].state.is_none() && self.hosts[seat].disk.epoch > 0 {
