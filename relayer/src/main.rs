@@ -1,8 +1,9 @@
 //! `ring-relayer`: runs one seat of a ring.
 
-use std::process::ExitCode;
+use std::{num::NonZero, process::ExitCode};
 
 use clap::Parser;
+use eyre::WrapErr as _;
 use ring_relayer::{
     certificate,
     cli::{Cli, Command},
@@ -13,26 +14,37 @@ use ring_relayer::{
     token,
 };
 use tokio::{
+    runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // Fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match run(cli).await {
+    match runtime(cli.config.len()).and_then(|runtime| runtime.block_on(run(cli))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             Exit::of(&error).into()
         }
     }
+}
+
+/// A thread for each seat, up to the number of processors, beside those of the drivers: with more the parts of a seat wake one
+/// another across threads, which costs more than it brings. `TOKIO_WORKER_THREADS` is another number.
+fn runtime(seats: usize) -> eyre::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        builder.worker_threads(seats.clamp(1, processors));
+    }
+    builder.enable_all().build().wrap_err("the threads of this process cannot be started")
 }
 
 async fn run(cli: Cli) -> eyre::Result<()> {
