@@ -205,6 +205,10 @@ simulate: ## Lives whole rings under seeded faults and checks every promise (SEE
 simulate-bugs: ## Plants mistakes in core, store and driver, and sees the simulation find each of them
 	$(CARGO) run --locked --release -p ring-simulation --features planted-bugs -- --bugs --minutes $(or $(MINUTES),10)
 
+.PHONY: incidents
+incidents: ## Replays thefts that happened, of a plain wallet and of rings, and writes docs/INCIDENTS.md
+	$(CARGO) run --locked --release -p ring-simulation --bin incidents -- --document docs/INCIDENTS.md
+
 .PHONY: clean
 clean: ## Removes all that was built (not node_modules)
 	rm -rf target

@@ -8,6 +8,7 @@
 pub mod bugs;
 pub mod chain;
 pub mod disk;
+pub mod incidents;
 pub mod random;
 pub mod run;
 pub mod shrink;

@@ -110,6 +110,7 @@ fn table(report: &Report) -> Table {
     row("transactions of stores", counts.commits);
     row("blocks", counts.blocks);
     row("turns executed", counts.turns);
+    row("refusals by seats", counts.refusals);
     for (fault, count) in &counts.faults {
         row(fault, *count);
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ring_contracts::{Address, B256, TurnId};
+use ring_contracts::{Address, B256, Charter, TurnId, U256};
 use ring_core::{Block, ObservedTurn};
 
 use super::{evm::Accounts, facts::Facts};
@@ -51,6 +51,13 @@ impl Mined {
     /// The ring's epoch.
     pub fn epoch(&self) -> u32 {
         self.facts.ring.epoch
+    }
+
+    /// What is left of the cap of the ring's main asset, in the period of this block.
+    pub fn left(&self, charter: &Charter) -> U256 {
+        let allowances = self.facts.allowances(charter, self.token, self.block.time);
+        let main = allowances.into_iter().find(|(asset, _)| *asset == charter.asset);
+        main.map_or(U256::ZERO, |(_, allowance)| allowance.left)
     }
 
     /// Whether the ring is halted.

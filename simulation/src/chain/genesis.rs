@@ -12,6 +12,7 @@ use ring_core::Block;
 use super::{
     evm::{self, Accounts, CHAIN_ID},
     keys::Key,
+    thief::{SWEEPER, sweeper_code},
 };
 
 #[allow(missing_docs)]
@@ -22,7 +23,7 @@ mod token {
 /// The time of the first block.
 pub const GENESIS_TIME: u64 = 1_700_000_000;
 /// What the treasury has of coin and token: enough for everything.
-const TREASURY: u64 = 1_000_000_000;
+pub const TREASURY: u64 = 1_000_000_000;
 /// A contract that takes no coin: it reverts.
 pub const UNWILLING: Address = Address::repeat_byte(0xfe);
 const DEPLOYER: Address = Address::repeat_byte(0xde);
@@ -53,6 +54,7 @@ fn build() -> Genesis {
     evm::found(&mut accounts, DEPLOYER, U256::ZERO, None);
     // PUSH0 PUSH0 REVERT
     evm::found(&mut accounts, UNWILLING, U256::ZERO, Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd])));
+    evm::found(&mut accounts, SWEEPER, U256::ZERO, Some(sweeper_code()));
 
     let mut create = |code: Bytes| {
         let done = evm::transact(&mut accounts, block, DEPLOYER, TxKind::Create, code);

@@ -6,6 +6,8 @@ mod facts;
 mod genesis;
 mod keys;
 mod logs;
+mod plain;
+mod thief;
 mod transaction;
 mod view;
 
@@ -21,8 +23,10 @@ use evm::Accounts;
 use facts::Facts;
 
 pub use block::Mined;
-pub use genesis::{GENESIS_TIME, UNWILLING};
+pub use genesis::{GENESIS_TIME, TREASURY, UNWILLING};
 pub use keys::Key;
+pub use plain::{Operation, PlainWallet};
+pub use thief::{SWEEPER, THIEF};
 pub use transaction::{Purpose, Transaction};
 pub use view::{Cursor, Floor, Lie, Unusable, look};
 

@@ -9,7 +9,7 @@ use super::{World, driver::Answers, happening::Happening, plan::Fault, promise::
 use crate::chain::{GENESIS_TIME, RING, UNWILLING};
 
 /// An expiry that no world reaches.
-const FAR: u64 = GENESIS_TIME + 1_000_000_000;
+pub(super) const FAR: u64 = GENESIS_TIME + 1_000_000_000;
 
 /// What a client has to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl World {
         self.sign_request(Request { id, ring: RING, target, value, data: data.into(), gas: 100_000, expiry })
     }
 
-    fn sign_request(&self, request: Request) -> SignedRequest {
+    pub(super) fn sign_request(&self, request: Request) -> SignedRequest {
         let signature = self.requester.sign_long(&request.digest(&self.chain.domain()));
         SignedRequest { request, signature }
     }

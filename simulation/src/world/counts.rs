@@ -17,6 +17,8 @@ pub struct Counts {
     pub blocks: u64,
     /// Turns in them.
     pub turns: u64,
+    /// Turns and requests that seats refused.
+    pub refusals: u64,
     /// Faults, by what they are.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -36,6 +38,7 @@ impl AddAssign<&Self> for Counts {
         self.commits += other.commits;
         self.blocks += other.blocks;
         self.turns += other.turns;
+        self.refusals += other.refusals;
         for (what, count) in &other.faults {
             *self.faults.entry(what).or_default() += count;
         }

@@ -288,6 +288,7 @@ impl World {
             }
             Action::Accepted { request } => self.note_accepted(seat, request),
             Action::Objected { from, nonce, reason, .. } => {
+                self.counts.refusals += 1;
                 self.note(|| format!("seat {seat} objects to turn {nonce} of seat {from}: {reason}"));
             }
             Action::Succeed { epoch, nonce, charter } => self.succeed(seat, (epoch, nonce, charter))?,
@@ -302,6 +303,7 @@ impl World {
             }
             Action::Inquire { request } => self.inquire(seat, request.request.id),
             Action::Refuted { request, reason } => {
+                self.counts.refusals += 1;
                 self.note(|| format!("seat {seat} holds {} for refuted: {reason}", name(request)));
             }
             Action::Changed { .. } => {}
@@ -318,10 +320,15 @@ impl World {
         Ok(reservation)
     }
 
-    /// A seat's own sources are asked about a request. They know it, or will.
+    /// A seat's own sources are asked about a request. They know it, or will; unless it is forged, and the thief does not
+    /// have them.
     fn inquire(&mut self, seat: usize, request: RequestId) {
         let known = !self.chance.clients.chance(200);
-        let evidence = if known { Evidence::Genuine } else { Evidence::NotYet };
+        let evidence = match self.forged.contains(&request) && !self.deceived.contains(&seat) {
+            true => Evidence::Refuted { reason: "nothing of this kind is known here".to_owned() },
+            false if known => Evidence::Genuine,
+            false => Evidence::NotYet,
+        };
         let at = self.now + 10 + self.chance.time.below(1_000);
         let life = self.seats[seat].life;
         self.queue.add(at, Happening::Evidence { seat, life, request, evidence });

@@ -78,6 +78,11 @@ impl Queue {
         self.next += 1;
     }
 
+    /// When the next thing comes.
+    pub(super) fn next_time(&self) -> Option<u64> {
+        self.coming.first_key_value().map(|((time, _), _)| *time)
+    }
+
     /// The next thing, and its time.
     pub(super) fn pop(&mut self) -> Option<(u64, Happening)> {
         self.coming.pop_first().map(|((time, _), what)| (time, what))

@@ -14,6 +14,7 @@ mod plan;
 mod promise;
 mod rotation;
 mod seat;
+mod staged;
 mod stores;
 mod story;
 mod thief;
@@ -39,6 +40,7 @@ use story::Story;
 pub use counts::Counts;
 pub use plan::{Cuts, Fault, Plan};
 pub use promise::{Broken, Promise};
+pub use staged::{Stage, Staged};
 
 /// The key of the clients.
 const REQUESTER: u64 = 2_000_000;
@@ -88,6 +90,10 @@ pub struct World {
     old_letters: VecDeque<Letter>,
     signed: SignedContents,
     thief: thief::Thief,
+    /// What the thief asked for with the key of the clients …
+    forged: BTreeSet<RequestId>,
+    /// … and the seats whose own sources say that it is genuine.
+    deceived: BTreeSet<usize>,
     /// Whether a turn that only a thief signed was executed, be it reorganised away later.
     struck: bool,
     /// Whether final blocks were replaced.
@@ -137,12 +143,7 @@ pub fn live(plan: Plan, told: bool) -> Ending {
     disk::register();
     let mut world = World::new(plan, told);
     world.run();
-    for seat in 0..world.seats.len() {
-        world.kill(seat);
-    }
-    for number in 0..world.next_disk {
-        disk::remove(number);
-    }
+    world.end();
     let story = world.story.lines().map(str::to_owned).collect();
     Ending { broken: world.broken, counts: world.counts, story, hash: world.story.hash() }
 }
@@ -194,6 +195,8 @@ impl World {
             old_letters: VecDeque::new(),
             signed: BTreeMap::new(),
             thief: thief::Thief::new(&plan, &keys),
+            forged: BTreeSet::new(),
+            deceived: BTreeSet::new(),
             struck: false,
             finals_replaced: false,
             finality_broken: false,
@@ -246,6 +249,16 @@ impl World {
             if self.broken.is_some() || self.done {
                 break;
             }
+        }
+    }
+
+    /// All processes end, and their disks are gone.
+    fn end(&mut self) {
+        for seat in 0..self.seats.len() {
+            self.kill(seat);
+        }
+        for number in 0..self.next_disk {
+            disk::remove(number);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ring_contracts::{
-    Address, B256, Call, Charter, CompactSignature, Domain, Effect, Execution, RequestId, Seat, SignedRequest, Turn,
-    TurnId, witness,
+    B256, Call, Charter, CompactSignature, Domain, Effect, Execution, RequestId, Seat, SignedRequest, Turn, TurnId,
+    witness,
 };
 use ring_core::{Halt, Message, Vote};
 
@@ -14,19 +14,16 @@ use super::{
     plan::{Fault, Plan},
     words::short,
 };
-use crate::chain::{GENESIS_TIME, Key, Purpose, RING, Transaction};
-
-/// Where the thief has things paid, and from where it sends.
-const THIEF: Address = Address::repeat_byte(0xee);
+use crate::chain::{GENESIS_TIME, Key, Purpose, RING, THIEF, Transaction};
 
 /// A thief, and what is known of its doings.
 pub(super) struct Thief {
     keys: BTreeMap<usize, Key>,
     seats: usize,
     window: usize,
-    quorum: usize,
+    pub(super) quorum: usize,
     /// What it signed, and whether nobody ever asked for it.
-    made: BTreeMap<B256, bool>,
+    pub(super) made: BTreeMap<B256, bool>,
     /// The first content that it showed of each epoch and nonce.
     shown: BTreeMap<(u32, u64), B256>,
     /// What honest keys signed, too.
@@ -77,7 +74,7 @@ impl Thief {
         }
     }
 
-    fn votes(&self, charter: &Charter, nonce: u64, digest: &B256) -> Vec<Vote> {
+    pub(super) fn votes(&self, charter: &Charter, nonce: u64, digest: &B256) -> Vec<Vote> {
         let mine = charter.window_of(nonce).filter_map(|seat| Some((seat, self.keys.get(&seat)?)));
         mine.map(|(seat, key)| Vote { seat, signature: key.sign(digest) }).collect()
     }
@@ -260,11 +257,11 @@ impl World {
     }
 
     /// Until when a turn made now is valid that looks like one of honest seats.
-    fn soon(&self) -> u64 {
+    pub(super) fn soon(&self) -> u64 {
         GENESIS_TIME + self.now / 1_000 + self.plan.validity / 2
     }
 
-    fn made_turn(&self, id: TurnId, calls: Vec<Call>) -> (Turn, B256) {
+    pub(super) fn made_turn(&self, id: TurnId, calls: Vec<Call>) -> (Turn, B256) {
         let domain: Domain = self.chain.domain();
         match Turn::new(id, calls) {
             Ok(turn) => {
@@ -275,7 +272,13 @@ impl World {
         }
     }
 
-    fn tell_all(&mut self, turn: &Turn, requests: &[SignedRequest], votes: &[Vote], to: impl Fn(usize) -> bool) {
+    pub(super) fn tell_all(
+        &mut self,
+        turn: &Turn,
+        requests: &[SignedRequest],
+        votes: &[Vote],
+        to: impl Fn(usize) -> bool,
+    ) {
         let Some(from) = self.thief.keys.keys().next().copied().filter(|_| !votes.is_empty()) else { return };
         let (id, digest) = (turn.id(), turn.digest(&self.chain.domain()));
         let first = *self.thief.shown.entry((id.epoch, id.nonce)).or_insert(digest);
@@ -288,7 +291,7 @@ impl World {
         }
     }
 
-    fn execute_as_thief(&mut self, turn: &Turn, votes: &BTreeMap<usize, CompactSignature>) {
+    pub(super) fn execute_as_thief(&mut self, turn: &Turn, votes: &BTreeMap<usize, CompactSignature>) {
         let stands = |seat: usize| votes.get(&seat).map(|signature| Seat::Signed(*signature));
         let Ok(witness) = witness(&self.charter, turn.id().nonce, stands) else { return };
         if let Ok(input) = Execution::new(turn, &self.charter, witness).calldata() {
