@@ -88,7 +88,7 @@ fn foreign_code_is_run_for_no_window_however_it_signs() {
 
 #[test]
 fn what_a_seats_own_sources_contradict_it_does_not_sign() {
-    let held = |replay: &Replay| replay.attack == Attack::ForgedRequests && !replay.is_beyond;
+    let held = |replay: &Replay| replay.attack == Attack::ForgedRequests && !replay.is_beyond && !replay.stage.limited;
     for (name, stage, outcome) in replays(held) {
         assert!(stage.evidence, "{name}");
         assert_eq!(outcome.stolen, Share::NOTHING, "{name}");
@@ -97,10 +97,18 @@ fn what_a_seats_own_sources_contradict_it_does_not_sign() {
 }
 
 #[test]
+fn what_a_requester_may_ask_for_bounds_what_its_thief_gets() {
+    for (name, _, outcome) in replays(|replay| replay.stage.limited) {
+        let most = most_in(REACTION_SECONDS) / Staged::CAP * Staged::REQUESTER_LIMIT;
+        assert!(outcome.stolen > Share::NOTHING && outcome.stolen <= Share::of(most), "{name}: {outcome:?}");
+    }
+}
+
+#[test]
 fn where_every_seat_believes_one_input_the_caps_are_lost_until_a_person_halts() {
     let believing = |replay: &Replay| {
         let deceived = !replay.stage.evidence || replay.stage.deceived.len() == replay.stage.seats;
-        replay.attack == Attack::ForgedRequests && deceived
+        replay.attack == Attack::ForgedRequests && deceived && !replay.stage.limited
     };
     for (name, _, outcome) in replays(believing) {
         assert!(outcome.stolen > Share::of(2 * Staged::CAP), "{name}: {outcome:?}");

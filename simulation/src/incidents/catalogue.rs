@@ -97,13 +97,18 @@ fn stake() -> Incident {
                 deceived(ring.clone(), []),
                 Attack::ForgedRequests,
             ),
+            held(
+                "the clients' key, where the seats believe it but limit what it may ask for",
+                Stage { limited: true, ..deceived(ring.clone(), 0..5) },
+                Attack::ForgedRequests,
+            ),
             beyond("the clients' key, where the seats believe it alone", ring, Attack::ForgedRequests),
         ],
         rule: "A request's signature is not enough where a seat has sources of its own: they know nothing of the payment, and \
-               no seat signs it.",
+               no seat signs it. Where seats have none but limit the clients' key (`[[requester]]`), it is worth the limit of \
+               each hour.",
         limit: "Seats without sources believe whoever has the clients' key. Nothing looks wrong to them, so none of them \
-                halts: the thief takes the cap of each period until a person sees it. `[[requester]]` and \
-                `[[recipient_limit]]` of a seat make that less; they are not part of this replay.",
+                halts: the thief takes the cap of each period until a person sees it.",
     }
 }
 

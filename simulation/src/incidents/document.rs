@@ -59,12 +59,13 @@ fn introduction() -> String {
             "The ring may spend {} of it in {}, a turn comes {} seconds after the last at the earliest, a block every {} seconds. \
              Clients ask for something small now and then. Where no seat halts by itself, people act {} after the beginning: the \
              master forms the ring anew, or somebody halts a seat. Periods are aligned to the clock, so that time touches one \
-             more than it has. After a theft the thief goes on for {}, and has to get nothing more.",
+             more than it has. Where a seat limits what the clients' key may ask for, it is to {} in an hour. After a theft the thief goes on for {}, and has to get nothing more.",
             Share::of(Staged::CAP),
             hours(Staged::PERIOD_SECONDS.into()),
             Staged::INTERVAL_SECONDS,
             Staged::BLOCK_SECONDS,
             hours(REACTION_SECONDS),
+            Share::of(Staged::REQUESTER_LIMIT),
             hours(AFTERMATH_SECONDS),
         ),
         "**Bold: where the ring does not help.**".to_owned(),

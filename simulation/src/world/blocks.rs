@@ -167,6 +167,7 @@ impl World {
         if done {
             process.wanted = None;
         }
+        process.limits.0.note_time(view.head.time);
         process.view = Some(Rc::new(view.clone()));
         self.feed(seat, Event::Chain(view), None);
         self.press(seat);

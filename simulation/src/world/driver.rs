@@ -10,6 +10,7 @@ use ring_relayer::store::{DurableReservation, StoreError};
 use super::{
     World,
     happening::{Body, Happening},
+    limits,
     plan::Fault,
     promise::Promise,
     seat::{Process, Reply},
@@ -59,6 +60,7 @@ impl World {
         let process = Process {
             state,
             store,
+            limits: self.limits(),
             inbox: VecDeque::new(),
             called: false,
             unwritten: Vec::new(),
@@ -301,7 +303,7 @@ impl World {
                     process.wanted = None;
                 }
             }
-            Action::Inquire { request } => self.inquire(seat, request.request.id),
+            Action::Inquire { request } => self.inquire(seat, &request)?,
             Action::Refuted { request, reason } => {
                 self.counts.refusals += 1;
                 self.note(|| format!("seat {seat} holds {} for refuted: {reason}", name(request)));
@@ -322,16 +324,21 @@ impl World {
 
     /// A seat's own sources are asked about a request. They know it, or will; unless it is forged, and the thief does not
     /// have them.
-    fn inquire(&mut self, seat: usize, request: RequestId) {
+    fn inquire(&mut self, seat: usize, signed: &SignedRequest) -> Result<(), StoreError> {
+        let request = signed.request.id;
         let known = !self.chance.clients.chance(200);
         let evidence = match self.forged.contains(&request) && !self.deceived.contains(&seat) {
             true => Evidence::Refuted { reason: "nothing of this kind is known here".to_owned() },
-            false if known => Evidence::Genuine,
+            false if known => match &mut self.seats[seat].process {
+                Some(process) => limits::ask(process, signed)?,
+                None => Evidence::NotYet,
+            },
             false => Evidence::NotYet,
         };
         let at = self.now + 10 + self.chance.time.below(1_000);
         let life = self.seats[seat].life;
         self.queue.add(at, Happening::Evidence { seat, life, request, evidence });
+        Ok(())
     }
 
     pub(super) fn evidence(&mut self, seat: usize, life: u64, request: RequestId, evidence: Evidence) {

@@ -8,6 +8,7 @@ mod counts;
 mod driver;
 mod faults;
 mod happening;
+mod limits;
 mod network;
 mod people;
 mod plan;

@@ -170,6 +170,8 @@ pub struct Plan {
     pub grace: u64,
     /// Whether each seat's own sources have to confirm requests.
     pub evidence: bool,
+    /// What each seat lets the clients' key ask for in an hour, of each asset; `None`: as much as it likes. Needs `evidence`.
+    pub requester_limit: Option<u64>,
     /// How long there are faults, in seconds.
     pub seconds: u64,
     /// How many requests clients make.
@@ -251,6 +253,7 @@ impl Plan {
             validity: block_seconds * random.between(4, 20),
             grace: if patient { 100_000 } else { random.between(6, 40) },
             evidence: random.chance(250),
+            requester_limit: None,
             seconds: block_seconds * random.between(15, 90),
             requests: random.between(1, 14) as usize,
             faults,

@@ -7,7 +7,10 @@ use std::{
 
 use ring_contracts::{B256, Charter, RequestId, SignedRequest};
 use ring_core::{ChainView, Event, Outcome, Record, Settings, State};
-use ring_relayer::store::{Held, Identity, Location, Store, StoreError};
+use ring_relayer::{
+    evidence::{Ledger, Sources},
+    store::{Held, Identity, Location, Store, StoreError},
+};
 
 use crate::{
     chain::{Floor, Key, Transaction},
@@ -55,6 +58,8 @@ pub(super) struct Process {
     pub(super) called: bool,
     /// What is not on disk yet: what may wait.
     pub(super) unwritten: Vec<Record>,
+    /// What it lets requesters ask for, and how much of that they did.
+    pub(super) limits: (Sources, Option<Ledger>),
     /// What should be on chain.
     pub(super) wanted: Option<Transaction>,
     /// The last view it was given.

@@ -33,6 +33,8 @@ pub struct Stage {
     pub window: u8,
     /// Whether each seat's own sources have to confirm requests.
     pub evidence: bool,
+    /// Whether each seat limits what the clients' key may ask for in an hour.
+    pub limited: bool,
     /// The seats whose keys the thief has.
     pub stolen: BTreeSet<usize>,
     /// Whether it has their machines too, so that they do nothing against it.
@@ -65,6 +67,7 @@ impl Stage {
             validity: 10 * block_seconds,
             grace: 6,
             evidence: self.evidence,
+            requester_limit: self.limited.then_some(Staged::REQUESTER_LIMIT),
             seconds: NEVER,
             requests: 0,
             faults: Default::default(),
@@ -85,6 +88,8 @@ impl Staged {
     pub const PERIOD_SECONDS: u32 = PERIOD;
     /// What the ring may spend in a period: a hundredth of the treasury.
     pub const CAP: u64 = TREASURY / 100;
+    /// What the clients' key may ask for in an hour, where seats limit it.
+    pub const REQUESTER_LIMIT: u64 = Self::CAP / 8;
 
     /// Everybody works, and nothing has happened.
     pub fn new(stage: &Stage) -> Self {
