@@ -48,7 +48,7 @@ fn a_plain_wallet_pays_all_to_whoever_has_m_signatures() {
 #[test]
 fn as_many_stolen_keys_with_a_gap_among_them_execute_nothing() {
     for (name, _, outcome) in replays(|replay| replay.attack == Attack::Keys && !has_a_window(&replay.stage)) {
-        assert_eq!(outcome.stolen, Share::NOTHING, "{name}");
+        assert_eq!((outcome.stolen, outcome.stolen_turns), (Share::NOTHING, 0), "{name}");
     }
 }
 
@@ -64,7 +64,7 @@ fn where_the_keys_are_only_stolen_the_ring_goes_on_until_the_thief_uses_them() {
 fn the_keys_of_one_window_execute_one_turn_within_the_cap_and_the_seats_halt_the_ring() {
     let one = |replay: &Replay| replay.attack == Attack::Keys && has_a_window(&replay.stage) && !has_all(&replay.stage);
     for (name, stage, outcome) in replays(one) {
-        assert_eq!(stage.stolen.len(), usize::from(stage.window), "{name}");
+        assert_eq!((stage.stolen.len(), outcome.stolen_turns), (usize::from(stage.window), 1), "{name}");
         assert!(outcome.stolen > Share::NOTHING && outcome.stolen <= Share::of(Staged::CAP), "{name}: {outcome:?}");
         assert!(outcome.halted_after.is_some_and(|seconds| seconds <= 60), "{name}: {outcome:?}");
     }
@@ -74,7 +74,7 @@ fn the_keys_of_one_window_execute_one_turn_within_the_cap_and_the_seats_halt_the
 fn a_payload_that_was_exchanged_on_one_machine_is_refused_on_the_next() {
     for (name, _, outcome) in replays(|replay| replay.attack == Attack::SwappedPayload) {
         assert_eq!(outcome.stolen, Share::NOTHING, "{name}");
-        assert!(outcome.refusals > 0, "{name}: {outcome:?}");
+        assert!(outcome.refusals > 0 && outcome.stolen_turns == 0, "{name}: {outcome:?}");
     }
 }
 
@@ -82,7 +82,7 @@ fn a_payload_that_was_exchanged_on_one_machine_is_refused_on_the_next() {
 fn foreign_code_is_run_for_no_window_however_it_signs() {
     for (name, stage, outcome) in replays(|replay| replay.attack == Attack::ForeignCode) {
         assert!(has_a_window(&stage), "{name}");
-        assert_eq!(outcome.stolen, Share::NOTHING, "{name}");
+        assert_eq!((outcome.stolen, outcome.stolen_turns), (Share::NOTHING, 0), "{name}");
     }
 }
 

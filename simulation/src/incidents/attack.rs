@@ -65,7 +65,13 @@ pub(super) fn ring(stage: &Stage, attack: Attack) -> Outcome {
         watch(&mut staged, attack, second);
     }
     assert!(staged.broken().is_none(), "a promise is broken: {:?}", staged.broken());
-    Outcome { stolen: share(staged.stolen()), halted_after, refusals: staged.refusals(), turns: staged.turns() }
+    Outcome {
+        stolen: share(staged.stolen()),
+        halted_after,
+        refusals: staged.refusals(),
+        stolen_turns: staged.stolen_turns(),
+        turns: staged.turns(),
+    }
 }
 
 /// A block's time, and what the thief and the honest clients do in it.

@@ -85,6 +85,8 @@ pub struct Outcome {
     pub halted_after: Option<u64>,
     /// How many turns and requests seats refused.
     pub refusals: u64,
+    /// How many turns were executed that only the thief signed.
+    pub stolen_turns: u64,
     /// How many turns were executed, the thief's included.
     pub turns: u64,
 }

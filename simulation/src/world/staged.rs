@@ -212,6 +212,12 @@ impl Staged {
         self.world.chain.head().halted()
     }
 
+    /// How many turns were executed that only the thief signed.
+    pub fn stolen_turns(&self) -> u64 {
+        let turns = self.world.chain.turns();
+        turns.iter().filter(|turn| self.world.thief.alone_signed(&turn.digest)).count() as u64
+    }
+
     /// How many turns were executed.
     pub fn turns(&self) -> u64 {
         self.world.chain.head().nonce()
