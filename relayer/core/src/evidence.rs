@@ -129,6 +129,24 @@ impl State {
             Evidence::Refuted { reason } => {
                 tracked.findings.refuted = true;
                 step.actions.push(Action::Refuted { request, reason });
+                self.warn_of_refuted(step, [request]);
+            }
+        }
+    }
+
+    /// Tells people if a turn made any of these requests though this seat's own sources refuted it. It does not halt: a client did
+    /// ask for it, the others did agree to it, and it may be this seat's source that is wrong.
+    pub(crate) fn warn_of_refuted(&self, step: &mut Step, requests: impl IntoIterator<Item = RequestId>) {
+        let refuted = |id: &RequestId| self.pool.get(*id).is_some_and(|tracked| tracked.findings.refuted);
+        for id in requests.into_iter().filter(refuted) {
+            let turns = self.chain.iter().flat_map(|view| &view.turns);
+            if let Some(turn) = turns.into_iter().find(|turn| turn.requests.contains(&id)) {
+                let reason = format!(
+                    "turn {} made request {id}, which this seat's own sources refute: unless they are wrong, halt the ring now, \
+                     and find out what the other seats believe",
+                    turn.nonce
+                );
+                step.actions.push(Action::Alarm { reason });
             }
         }
     }

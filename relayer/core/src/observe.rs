@@ -61,13 +61,14 @@ impl State {
         }
         let known = self.chain.take();
         let is_new = |turn: &&ObservedTurn| known.as_ref().and_then(|known| known.turn(turn.nonce)) != Some(turn);
-        let new = view.turns.iter().filter(is_new);
-        step.actions.extend(new.flat_map(|turn| &turn.requests).map(|id| Action::Changed { request: *id }));
+        let new: Vec<RequestId> = view.turns.iter().filter(is_new).flat_map(|turn| &turn.requests).copied().collect();
+        step.actions.extend(new.iter().map(|id| Action::Changed { request: *id }));
         self.none_fits_before = 0;
         if planted!(RebindBeforeFinality) {
             self.pool.free(|(_, nonce)| nonce < view.nonce);
         }
         self.chain = Some(Arc::new(view));
+        self.warn_of_refuted(step, new);
     }
 
     /// The ring must be the one that was announced, and run.

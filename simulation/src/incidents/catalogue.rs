@@ -257,7 +257,7 @@ fn kelp() -> Incident {
         rule: "Each seat asks its own nodes. What only some of them have seen finds no window that signs it.",
         limit: "If every seat believes one input, they are one seat. What they sign is genuine to all of them, none halts, and \
                 the thief takes the cap of each period until a person sees it. It is hardly better where the sources of one \
-                whole window say the same wrong thing: the other seats refuse to sign it and report what contradicts it, but do \
-                not halt for what others signed, since a client did ask for it.",
+                whole window say the same wrong thing: the other seats refuse to sign it and raise an alarm when it is executed, \
+                but do not halt for what others signed, since a client did ask for it and their own source may be wrong.",
     }
 }

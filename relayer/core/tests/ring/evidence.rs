@@ -65,6 +65,34 @@ fn a_request_that_a_source_contradicts_is_reported_and_expires() {
 }
 
 #[test]
+fn people_hear_of_a_turn_that_made_what_this_seats_sources_refute_whichever_is_known_first() {
+    let told = |world: &World, seat: usize| {
+        world.alarms.iter().filter(|(of, reason)| *of == seat && reason.contains("own sources refute")).count()
+    };
+    for refuted_first in [true, false] {
+        let mut world = world();
+        let request = world.request(1, 5, FAR);
+        let id = request.request.id;
+        // Seat 2 has no part in turn 0.
+        match refuted_first {
+            true => world.refuted.insert((2, id)),
+            false => world.unheard.insert((2, id)),
+        };
+        world.post(0, &request);
+        world.rounds(3);
+        assert_eq!(world.chain.ledger().turns.len(), 1, "the others know of nothing against it");
+        if !refuted_first {
+            assert_eq!(told(&world, 2), 0);
+            world.unheard.clear();
+            world.refuted.insert((2, id));
+            (0..8).for_each(|_| world.tick(2));
+            world.talk();
+        }
+        assert_eq!((told(&world, 0), told(&world, 1), told(&world, 2)), (0, 0, 1));
+    }
+}
+
+#[test]
 fn after_a_restart_the_sources_are_asked_again_and_the_peers_told_again() {
     let mut world = world();
     let request = world.request(1, 5, FAR);
