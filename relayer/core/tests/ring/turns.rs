@@ -318,6 +318,25 @@ fn the_last_of_the_window_submits_and_the_one_before_it_only_when_nothing_comes_
 }
 
 #[test]
+fn a_turn_is_repeated_to_the_others_only_if_nothing_comes_of_it_for_some_time_or_after_a_restart() {
+    let mut world = World::new(Plan::calm(4, 2, 2));
+    let request = world.request(1, 5, FAR);
+    let turn = turn_of(&world, 0, &[&request]);
+    let message = Message::Turn { votes: vec![World::vote(0, &turn)], turn, requests: vec![request] };
+    // It has no part in this turn.
+    world.feed(3, Event::Received { from: 0, message });
+    let repeats = |world: &mut World| shares(&world.hosts[3].step(Event::Tick).actions);
+    assert_eq!(
+        (repeats(&mut world), repeats(&mut world), repeats(&mut world)),
+        (0, 2, 0),
+        "0 told it, and is told votes"
+    );
+    world.restart(3);
+    world.look_at_head(3);
+    assert_eq!(repeats(&mut world), 3);
+}
+
+#[test]
 fn with_fewer_signatures_than_seats_the_next_leads_when_the_lead_is_silent() {
     let mut world = World::new(Plan::calm(4, 3, 2));
     world.crash(0);
