@@ -26,7 +26,7 @@ async fn a_request_is_answered_the_same_however_often_and_wherever_it_is_posted(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quorum_smaller_than_the_window_pays_on_without_a_seat() {
-    let mut world = World::new(4, 3, 2, 60).await;
+    let mut world = World::new(4, 3, 2, 24).await;
     world.stage.ring.seat(1).kill().await;
     let paying = world.start_paying();
     paying.await.unwrap().unwrap();
@@ -35,7 +35,7 @@ async fn a_quorum_smaller_than_the_window_pays_on_without_a_seat() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_of_one_pays() {
-    let world = World::new(1, 1, 1, 60).await;
+    let world = World::new(1, 1, 1, 12).await;
     world.start_paying().await.unwrap().unwrap();
     world.assert_each_paid_once(&world.stage.orders).await;
 }
