@@ -101,8 +101,10 @@ impl State {
     /// Looks at every executed turn that is not final. Whatever is not explained stops this seat from signing; after some
     /// time, or at once where its own key was used, it halts.
     pub(crate) fn review_executed(&mut self, step: &mut Step) {
-        let Some(view) = self.chain.clone() else { return };
-        if self.halt.is_some() {
+        let Some((view, joined)) = self.chain.clone().zip(self.joined) else { return };
+        // Since this seat's epoch is final, such a view is from before, perhaps of a fork that lost: nobody signs because of it.
+        let is_old = view.final_epoch < joined.epoch;
+        if self.halt.is_some() || is_old {
             return;
         }
         self.unexplained.retain(|nonce, _| view.turn(*nonce).is_some());

@@ -129,8 +129,8 @@ impl World {
                     (Some(Outcome::Cancelled { .. }), Some(_)) => {
                         stolen || torn || self.given_up.len() >= usize::from(self.plan.quorum)
                     }
-                    // Who was away when an epoch ended has not seen the contents of its last turns.
-                    (Some(Outcome::Disputed { .. }), Some(_)) => stolen || torn || self.changes > 0,
+                    // Whoever a person let go on in a later epoch has perhaps never heard of the last turns before.
+                    (Some(Outcome::Disputed { .. }), Some(_)) => stolen || torn || seat.let_in,
                     // It never came here, and nobody has it any more to send.
                     (None, _) => {
                         let over = self.is_over(id) || turn.is_some() || self.is_cancelled_somewhere(id);

@@ -62,6 +62,7 @@ impl World {
             store.close();
             Ok::<_, StoreError>(())
         });
+        self.seats[seat].let_in |= epoch > 1;
         match done {
             Ok(()) => {
                 self.note(|| format!("seat {seat} is let take part in epoch {epoch} from turn {nonce} on"));

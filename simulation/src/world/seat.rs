@@ -37,6 +37,8 @@ pub(super) struct Seat {
     pub(super) blind_until: u64,
     /// How many thousandths of a second its clock has in a second.
     pub(super) rate: u64,
+    /// Whether a person let it take part in a later epoch than the first.
+    pub(super) let_in: bool,
     /// What it has committed.
     pub(super) known: Known,
 }
@@ -147,6 +149,7 @@ impl Seat {
             seen: 0,
             blind_until: 0,
             rate: 1_000,
+            let_in: false,
             known: Known::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The ring's keys change, all of them, as it was announced: nobody halts, and nobody has to let a seat go on.
 
-use ring_core::{Event, Message, Record, Submission};
+use ring_contracts::B256;
+use ring_core::{Action, ChainView, Event, Halt, Message, ObservedTurn, Record, Submission};
 
 use crate::world::{FAR, Plan, World, chain::Transaction};
 
@@ -143,4 +144,36 @@ fn what_was_signed_ahead_by_old_keys_means_nothing_after_the_change() {
     let journal = world.hosts[2].journal.len();
     world.feed(2, Event::Received { from: 1, message: Message::Turn { turn: signed, requests: Vec::new(), votes } });
     assert_eq!(world.hosts[2].journal.len(), journal);
+}
+
+#[test]
+fn a_view_from_before_the_change_was_final_halts_nobody_who_has_gone_on() {
+    let mut world = World::new(Plan { rotations: 1, ..Plan::calm(2, 2, 2) });
+    let change = world.announce();
+    world.mine(&[change], 60);
+    world.rounds(8);
+    assert_eq!(succeeded(&world, 0), Some((2, 0)));
+    // An RPC that is behind, on a fork that lost: there the old keys executed a turn first.
+    let view = world.chain.moments.last().unwrap().view(0);
+    let executed = ObservedTurn {
+        epoch: 1,
+        nonce: 0,
+        digest: B256::repeat_byte(1),
+        requests: Vec::new(),
+        failed: Vec::new(),
+        transaction: B256::repeat_byte(2),
+        block: view.head.number,
+    };
+    let behind =
+        ChainView { epoch: 1, final_epoch: 1, nonce: 1, final_nonce: 0, turns: vec![executed], ..view.clone() };
+    let seat = &mut world.hosts[0];
+    let effects = seat.step(Event::Chain(behind.clone()));
+    assert_eq!(effects.records, [], "{effects:?}");
+    assert!(!seat.step(Event::Tick).actions.iter().any(|action| matches!(action, Action::Sign { .. })));
+    // Once the change is final, a turn that nobody knows is one.
+    let effects = seat.step(Event::Chain(ChainView { epoch: 2, final_epoch: 2, ..behind }));
+    assert!(
+        matches!(&effects.records[..], [Record::Halted(Halt::UnknownTurn { own_key_used: true, .. })]),
+        "{effects:?}"
+    );
 }
