@@ -200,20 +200,27 @@ async fn of_heads_that_come_faster_than_they_are_read_each_is_asked_for_its_logs
 async fn a_seat_leaves_heads_unread_while_its_turn_cannot_have_come() {
     let treasury = Treasury::new().await;
     treasury.anvil.mine(3).await;
-    let (mut tap, mut follower) = told_with(&treasury, |settings| {
-        // Of five seats it signs the turns 0 and 5.
-        settings.charter.window = 1;
-        settings.seat = Some(0);
-        settings.finality = Finality::Depth(20);
-        settings.rest = Duration::from_secs(3_600);
-    })
-    .await;
+    let mut tap = Tap::to(&treasury.anvil.ws()).await;
+    let endpoints = connect(tap.url()).await;
+    let mut settings = WatcherSettings {
+        finality: Finality::Depth(20),
+        poll_interval: Duration::from_secs(3_600),
+        rest: Duration::from_secs(3_600),
+        ..treasury.watcher_settings()
+    };
+    // Has no seat, and so reads each head that both are told of.
+    let mut every = Follower::of(endpoints.clone(), settings.clone());
+    // Of five seats it signs the turns 0 and 5.
+    settings.charter.window = 1;
+    settings.seat = Some(0);
+    let mut follower = Follower::of(endpoints, settings);
     follower.view().await;
     tap.until_asked("eth_subscribe", "newHeads", 1).await;
     treasury.executed(&treasury.turn(0, 1)).await;
     follower.until("turn 0", |view| view.nonce == 1).await;
     for nonce in 1..4 {
         treasury.executed(&treasury.turn(nonce, nonce as u8 + 1)).await;
+        every.until("the turn", |view| view.nonce == nonce + 1).await;
     }
     assert_eq!(follower.view().await.nonce, 4);
     for nonce in 4..6 {
